@@ -1,0 +1,41 @@
+package iommufd.api;
+
+/** Error numbers of Linux ({@code asm-generic/errno.h}) that iommufd's uAPI and the SPIs behind it use. */
+public enum Errno {
+    EPERM(1),
+    ENOENT(2),
+    EINTR(4),
+    EIO(5),
+    ENXIO(6),
+    E2BIG(7),
+    EBADF(9),
+    EAGAIN(11),
+    ENOMEM(12),
+    EACCES(13),
+    EFAULT(14),
+    EBUSY(16),
+    EEXIST(17),
+    ENODEV(19),
+    EINVAL(22),
+    ENOTTY(25),
+    ENOSPC(28),
+    ESPIPE(29),
+    ERANGE(34),
+    EDEADLOCK(35),
+    EOVERFLOW(75),
+    EMSGSIZE(90),
+    EOPNOTSUPP(95),
+    EADDRINUSE(98),
+    ETIMEDOUT(110);
+
+    private final int number;
+
+    Errno(int number) {
+        this.number = number;
+    }
+
+    /** The positive number as user space sees it in {@code errno}. */
+    public int number() {
+        return number;
+    }
+}

@@ -1,0 +1,30 @@
+package iommufd.api.dma;
+
+import iommufd.api.Errno;
+import iommufd.api.IommufdException;
+import org.osgi.annotation.versioning.ProviderType;
+
+/** A plugged device: where its ports come from and what a context binds. It stays valid while hardware is exchanged. */
+@ProviderType
+public interface DmaEndpoint extends AutoCloseable {
+    /** What the device said of itself. */
+    EndpointDescription description();
+
+    /** A port for requests without PASID. @throws IommufdException {@link Errno#ENODEV} once closed */
+    DmaPort openPort();
+
+    /**
+     * A port for requests with {@code pasid}.
+     *
+     * @throws IommufdException {@link Errno#EINVAL} if it is wider than the endpoint's PASIDs; {@link Errno#ENODEV} once closed
+     */
+    DmaPort openPort(Pasid pasid);
+
+    /**
+     * Unplugs the device: ports answer {@link DmaStatus#ABORTED} from now on, and none of its DMA is in flight on return.
+     *
+     * @throws IommufdException {@link Errno#EBUSY} while a context has it bound
+     */
+    @Override
+    void close();
+}

@@ -1,0 +1,10 @@
+/**
+ * What publishes itself to other processes: a component registers a {@link iommufd.api.node.DeviceNode} service (whiteboard),
+ * and whoever publishes nodes opens it for each client. Nothing here knows how clients are reached.
+ */
+@Export
+@Version("1.0.0")
+package iommufd.api.node;
+
+import org.osgi.annotation.bundle.Export;
+import org.osgi.annotation.versioning.Version;
