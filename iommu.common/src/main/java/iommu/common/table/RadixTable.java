@@ -352,7 +352,7 @@ public final class RadixTable implements AutoCloseable {
             long table = unlinked[i] & ~0xfffL;
             if (spareCount < SPARE_TABLES && sizeLg2 == format.tableBytesLg2[0] && top > 0) {
                 pool.addLive(table, -pool.live(table));
-                pool.takeDirty(table);
+                pool.takeDirty(table, sizeLg2);
                 spares[spareCount++] = table;
             } else {
                 pool.free(table, sizeLg2);
@@ -398,5 +398,4 @@ public final class RadixTable implements AutoCloseable {
         }
         unlinkedCount = 0;
     }
-
 }

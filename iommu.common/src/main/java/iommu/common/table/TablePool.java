@@ -37,7 +37,7 @@ public final class TablePool {
 
     /** Gives a frame back. */
     public void free(long address, int sizeLg2) {
-        takeDirty(address);
+        takeDirty(address, sizeLg2);
         memory.free(address, sizeLg2);
     }
 
@@ -60,27 +60,57 @@ public final class TablePool {
         int bit = frame & CHUNK_FRAMES - 1;
         long mask = 1L << bit;
         if ((bits.getOpaque(bit >>> 6) & mask) == 0) {
-            bits.getAndUpdate(bit >>> 6, word -> word | mask);
+            setBits(bits, bit >>> 6, mask);
         }
     }
 
-    /** Whether hardware may have marked an entry of the table at {@code address}. */
-    boolean isDirty(long address) {
-        int frame = frame(address);
-        AtomicLongArray bits = dirtyFrames.get(frame >>> CHUNK_FRAMES_LG2);
-        return bits != null && (bits.get((frame & CHUNK_FRAMES - 1) >>> 6) & 1L << frame) != 0;
+    /** Whether hardware may have marked an entry of the table of {@code 1 << sizeLg2} bytes at {@code address}. */
+    boolean isDirty(long address, int sizeLg2) {
+        int first = frame(address);
+        int last = frame(address + (1L << sizeLg2) - 1);
+        for (int frame = first; frame <= last; frame = (frame | 63) + 1) {
+            AtomicLongArray bits = dirtyFrames.get(frame >>> CHUNK_FRAMES_LG2);
+            if (bits != null && (bits.get((frame & CHUNK_FRAMES - 1) >>> 6) & mask(frame, last)) != 0) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** As {@link #isDirty}, and forgets it. Entries are read after this, so that none is lost. */
-    boolean takeDirty(long address) {
-        int frame = frame(address);
-        AtomicLongArray bits = dirtyFrames.get(frame >>> CHUNK_FRAMES_LG2);
-        if (bits == null) {
+    boolean takeDirty(long address, int sizeLg2) {
+        if (!isDirty(address, sizeLg2)) {
             return false;
         }
-        int word = (frame & CHUNK_FRAMES - 1) >>> 6;
-        long mask = 1L << frame;
-        return (bits.get(word) & mask) != 0 && (bits.getAndUpdate(word, old -> old & ~mask) & mask) != 0;
+        int last = frame(address + (1L << sizeLg2) - 1);
+        for (int frame = frame(address); frame <= last; frame = (frame | 63) + 1) {
+            AtomicLongArray bits = dirtyFrames.get(frame >>> CHUNK_FRAMES_LG2);
+            long mask = mask(frame, last);
+            if (bits != null) {
+                clearBits(bits, (frame & CHUNK_FRAMES - 1) >>> 6, mask);
+            }
+        }
+        return true;
+    }
+
+    private static void setBits(AtomicLongArray bits, int word, long mask) {
+        long old;
+        do {
+            old = bits.get(word);
+        } while (!bits.compareAndSet(word, old, old | mask));
+    }
+
+    private static void clearBits(AtomicLongArray bits, int word, long mask) {
+        long old;
+        do {
+            old = bits.get(word);
+        } while (!bits.compareAndSet(word, old, old & ~mask));
+    }
+
+    /** Bits of the word that has {@code frame}, from it up to {@code last}. */
+    private static long mask(int frame, int last) {
+        long upTo = last - (frame & ~63) >= 63 ? -1L : (1L << (last & 63) + 1) - 1;
+        return upTo & -1L << (frame & 63);
     }
 
     int live(long tableAddress) {
