@@ -64,10 +64,10 @@ class FabricPortTest {
     }
 
     @Test
-    void mapAndUnmapThroughTheEngineAddNothing() {
+    void watchingACallAllocatesNothing() {
         ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-        CallWatch watch = new CallWatch(1_000_000_000);
-        BoundHardware hardware = new BoundHardware(rig.hardware, 0, Patience.DEFAULT, broken -> { });
+        CallWatch watch = new CallWatch(() -> 1_000_000_000);
+        BoundHardware hardware = new BoundHardware(rig.hardware, 0, () -> Patience.DEFAULT, broken -> { });
         long allocated = Long.MAX_VALUE;
         for (int attempt = 0; attempt < 5 && allocated > 0; attempt++) {
             long before = threads.getCurrentThreadAllocatedBytes();
