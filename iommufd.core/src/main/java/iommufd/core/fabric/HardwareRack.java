@@ -230,6 +230,7 @@ public final class HardwareRack implements HardwareSwap, AutoCloseable {
     /** The thread that noticed may be a device's, or hold locks: another one moves everybody away. */
     private void replaceSoon(BoundHardware broken) {
         Thread.ofPlatform().daemon().inheritInheritableThreadLocals(false).name("iommufd-recovery").start(() -> {
+            quiesce(broken);   // at once, however long control calls under way may take
             topology.writeLock().lock();
             try {
                 orphan(broken);

@@ -31,6 +31,7 @@ import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -75,6 +76,42 @@ class HardwareSwapTest {
         traffic.forEach(DmaTraffic::close);
         assertThat(second.endpointCount()).isZero();
         assertThat(rig.hardware.endpointCount()).isEqualTo(3);
+    }
+
+    @Test
+    void contextsWorkBesideSwaps() {
+        rig.engine.add(second);
+        List<CompletableFuture<Void>> workers = new ArrayList<>();
+        for (int number = 1; number <= 2; number++) {
+            BoundDevice device = rig.bind(number);
+            workers.add(CompletableFuture.runAsync(() -> {
+                for (int round = 0; round < 40; round++) {
+                    attachReplaceAndDetach(device);
+                }
+            }));
+        }
+        int swaps = 0;
+        for (; !workers.stream().allMatch(CompletableFuture::isDone); swaps++) {
+            swap.swap(swaps % 2 == 0 ? "first" : "second", swaps % 2 == 0 ? "second" : "first");
+        }
+        workers.forEach(CompletableFuture::join);
+        assertThat(swaps).isPositive();
+    }
+
+    private void attachReplaceAndDetach(BoundDevice device) {
+        Ioas ioas = rig.mappedIoas(64);
+        PagingHwpt hwpt = rig.context.allocateHwpt(device, ioas, HwptOptions.withDirtyTracking());
+        device.attach(hwpt);
+        hwpt.setDirtyTracking(true);
+        try (DmaPort port = device.endpoint().openPort()) {
+            touch(port, 3);
+            assertThat(dirty(hwpt, true)).isEqualTo(pages(3));
+        }
+        device.replace(ioas);
+        hwpt.destroy();
+        ioas.unmapAll();
+        device.detach();
+        ioas.destroy();
     }
 
     @Test
