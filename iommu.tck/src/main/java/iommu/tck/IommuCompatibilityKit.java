@@ -1,0 +1,46 @@
+package iommu.tck;
+
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Nested;
+
+/** The whole contract of a backend; extend it in the backend's test folder. */
+public abstract class IommuCompatibilityKit {
+    /** The backend that has to pass. */
+    protected abstract BackendUnderTest backend();
+
+    @Nested
+    @DisplayName("map, unmap and translate")
+    class Mapping extends MappingContract {
+        @Override
+        BackendUnderTest backend() {
+            return IommuCompatibilityKit.this.backend();
+        }
+    }
+
+    @Nested
+    @DisplayName("bytes moved by DMA")
+    class Transfer extends TransferContract {
+        @Override
+        BackendUnderTest backend() {
+            return IommuCompatibilityKit.this.backend();
+        }
+    }
+
+    @Nested
+    @DisplayName("refused requests and fault records")
+    class Permission extends PermissionContract {
+        @Override
+        BackendUnderTest backend() {
+            return IommuCompatibilityKit.this.backend();
+        }
+    }
+
+    @Nested
+    @DisplayName("endpoints, PASIDs and domains are kept apart")
+    class Isolation extends IsolationContract {
+        @Override
+        BackendUnderTest backend() {
+            return IommuCompatibilityKit.this.backend();
+        }
+    }
+}
