@@ -43,4 +43,31 @@ public abstract class IommuCompatibilityKit {
             return IommuCompatibilityKit.this.backend();
         }
     }
+
+    @Nested
+    @DisplayName("attach over attach, and block")
+    class Replacement extends ReplacementContract {
+        @Override
+        BackendUnderTest backend() {
+            return IommuCompatibilityKit.this.backend();
+        }
+    }
+
+    @Nested
+    @DisplayName("nothing is reached after unmap")
+    class Invalidation extends InvalidationContract {
+        @Override
+        BackendUnderTest backend() {
+            return IommuCompatibilityKit.this.backend();
+        }
+    }
+
+    @Nested
+    @DisplayName("which pages DMA wrote")
+    class DirtyTracking extends DirtyTrackingContract {
+        @Override
+        BackendUnderTest backend() {
+            return IommuCompatibilityKit.this.backend();
+        }
+    }
 }
