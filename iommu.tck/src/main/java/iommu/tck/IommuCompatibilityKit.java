@@ -70,4 +70,31 @@ public abstract class IommuCompatibilityKit {
             return IommuCompatibilityKit.this.backend();
         }
     }
+
+    @Nested
+    @DisplayName("errors leave everything as it was")
+    class Refusal extends RefusalContract {
+        @Override
+        BackendUnderTest backend() {
+            return IommuCompatibilityKit.this.backend();
+        }
+    }
+
+    @Nested
+    @DisplayName("out of memory at every allocation")
+    class Exhaustion extends ExhaustionContract {
+        @Override
+        BackendUnderTest backend() {
+            return IommuCompatibilityKit.this.backend();
+        }
+    }
+
+    @Nested
+    @DisplayName("ports, endpoints and tables end cleanly")
+    class Lifecycle extends LifecycleContract {
+        @Override
+        BackendUnderTest backend() {
+            return IommuCompatibilityKit.this.backend();
+        }
+    }
 }
