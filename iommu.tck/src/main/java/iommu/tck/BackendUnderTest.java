@@ -2,6 +2,7 @@ package iommu.tck;
 
 import iommufd.api.dma.RequesterId;
 import iommufd.api.memory.PhysicalMemory;
+import java.util.Optional;
 
 /** What the author of a backend tells the kit. Stateless: several IOMMUs may be open at once. */
 public interface BackendUnderTest {
@@ -22,5 +23,10 @@ public interface BackendUnderTest {
      */
     default RequesterId requester(int index) {
         return RequesterId.of(0, index % 3, index + 1, index % 8);
+    }
+
+    /** Someone who is not behind this IOMMU; empty if everybody could be. */
+    default Optional<RequesterId> stranger() {
+        return Optional.empty();
     }
 }

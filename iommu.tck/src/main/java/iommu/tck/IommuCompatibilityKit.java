@@ -97,4 +97,40 @@ public abstract class IommuCompatibilityKit {
             return IommuCompatibilityKit.this.backend();
         }
     }
+
+    @Nested
+    @DisplayName("hardware is exchanged under DMA")
+    class Swap extends SwapContract {
+        @Override
+        BackendUnderTest backend() {
+            return IommuCompatibilityKit.this.backend();
+        }
+    }
+
+    @Nested
+    @DisplayName("hot paths allocate nothing")
+    class QuietPath extends QuietPathContract {
+        @Override
+        BackendUnderTest backend() {
+            return IommuCompatibilityKit.this.backend();
+        }
+    }
+
+    @Nested
+    @DisplayName("wild addresses")
+    class WildAddress extends WildAddressContract {
+        @Override
+        BackendUnderTest backend() {
+            return IommuCompatibilityKit.this.backend();
+        }
+    }
+
+    @Nested
+    @DisplayName("random sequences against a model")
+    class RandomSequence extends RandomSequenceContract {
+        @Override
+        BackendUnderTest backend() {
+            return IommuCompatibilityKit.this.backend();
+        }
+    }
 }

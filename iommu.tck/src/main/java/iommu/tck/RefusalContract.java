@@ -14,11 +14,13 @@ import iommufd.api.NestedTable;
 import iommufd.api.ViommuTable;
 import iommufd.api.dma.EndpointDescription;
 import iommufd.api.dma.Pasid;
+import iommufd.api.dma.RequesterId;
 import iommufd.api.hardware.HardwarePort;
 import iommufd.api.hardware.PageResponse;
 import iommufd.api.hardware.PagingDomain;
 import iommufd.api.hardware.PagingOptions;
 import iommufd.api.memory.PinnedRuns;
+import java.util.Optional;
 import org.assertj.core.api.InstanceOfAssertFactories;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.BeforeEach;
@@ -122,6 +124,15 @@ abstract class RefusalContract extends Contract {
         assertRefused(Errno.EBUSY, () -> machine.plug(taken));
         assertThat(machine.memory.tables().bytesInUse()).isEqualTo(before);
         traffic.passesThroughout(port, machine.mapFresh(domain, iova, page, READ_WRITE));
+    }
+
+    @Test
+    void aStrangersEndpointIsNotProbed() {
+        Optional<RequesterId> stranger = backend().stranger();
+        assumeTrue(stranger.isPresent(), "everybody could be behind this IOMMU");
+        long before = machine.memory.tables().bytesInUse();
+        assertRefused(Errno.ENODEV, () -> machine.plug(EndpointDescription.of(stranger.orElseThrow())));
+        assertThat(machine.memory.tables().bytesInUse()).isEqualTo(before);
     }
 
     @Test

@@ -76,6 +76,9 @@ final class ReferenceBackend implements IommuHardware {
 
     @Override
     public HardwareEndpoint probe(EndpointDescription description, FaultSink faults) {
+        if (description.requesterId().segment() != 0) {
+            throw new IommufdException(Errno.ENODEV, description.requesterId() + " is in another segment");
+        }
         long stamp = lockChanges();
         try {
             if (endpoints.containsKey(description.requesterId().value())) {

@@ -70,9 +70,6 @@ final class ReferencePort implements HardwarePort {
         long stamp = backend.enter();
         try {
             result = closed ? DmaStatus.CLOSED : move(list, buffer, bufferOffset, accessBit);
-        } catch (InternalError noMemory) {
-            refusedKind = DmaFault.Kind.EXTERNAL_ABORT;
-            result = DmaStatus.ABORTED;
         } finally {
             backend.leave(stamp);
         }
@@ -94,6 +91,10 @@ final class ReferencePort implements HardwarePort {
                 ReferenceDomain domain = attachment.domain;
                 long run = Math.min(left, domain.last(entry) - iova + 1);
                 long address = domain.address(entry, iova);
+                if (!HostMemory.isBacked(address)) {
+                    refusedKind = DmaFault.Kind.EXTERNAL_ABORT;
+                    return DmaStatus.ABORTED;
+                }
                 if (accessBit == READ_BIT) {
                     MemorySegment.copy(WINDOW, address, buffer, offset, run);
                 } else {
@@ -160,15 +161,20 @@ final class ReferencePort implements HardwarePort {
             if (entry >= 0) {
                 entry = entry(iova, WRITE_BIT);
             }
-            status = entry < 0 ? DmaStatus.FAULTED : DmaStatus.DONE;
-            if (entry >= 0) {
+            if (entry < 0) {
+                status = DmaStatus.FAULTED;
+            } else if (!HostMemory.isBacked(attachment.domain.address(entry, iova))) {
+                refusedKind = DmaFault.Kind.EXTERNAL_ABORT;
+                status = DmaStatus.ABORTED;
+            } else {
                 found = apply(operation, attachment.domain.address(entry, iova), expected, operand);
                 attachment.domain.written(entry);
+                status = DmaStatus.DONE;
             }
         } finally {
             backend.leave(stamp);
         }
-        if (status == DmaStatus.FAULTED) {
+        if (status != DmaStatus.DONE) {
             report(DmaAccess.READ_WRITE, status);
         }
         return found;

@@ -1,6 +1,8 @@
 package iommu.tck;
 
+import iommufd.api.dma.RequesterId;
 import iommufd.api.memory.PhysicalMemory;
+import java.util.Optional;
 
 /** The reference backend, whole or with a defect, as the kit sees it. */
 record ReferenceUnderTest(Defect defect) implements BackendUnderTest {
@@ -13,5 +15,10 @@ record ReferenceUnderTest(Defect defect) implements BackendUnderTest {
     @Override
     public RunningBackend open(PhysicalMemory memory) {
         return new RunningBackend(new ReferenceBackend(memory.tables(), defect), () -> { });
+    }
+
+    @Override
+    public Optional<RequesterId> stranger() {
+        return Optional.of(RequesterId.of(1, 0, 1, 0));
     }
 }
