@@ -36,7 +36,8 @@ public final class DirtyTableReader {
         long tableLast = tableStart + ((long) entries.tableEntries(level) << shift) - 1;
         int to = Long.compareUnsigned(last, tableLast) >= 0 ? entries.tableEntries(level) - 1 : entries.index(level, last);
         boolean wholeTable = from == 0 && to == entries.tableEntries(level) - 1;
-        boolean marked = clear && wholeTable ? pool.takeDirty(table) : pool.isDirty(table);
+        boolean marked = clear && wholeTable
+                ? pool.takeDirty(table, format.tableBytesLg2[level]) : pool.isDirty(table, format.tableBytesLg2[level]);
         boolean found = false;
         if (level == 0 && !marked) {
             return false;
@@ -50,7 +51,7 @@ public final class DirtyTableReader {
             long start = tableStart + ((long) i << shift);
             if (!format.leaf(entry, level)) {
                 long below = entry & format.addressMask;
-                if (level > 1 || pool.isDirty(below)) {
+                if (level > 1 || pool.isDirty(below, format.tableBytesLg2[0])) {
                     found |= read(below, level - 1, start, first, last, clear, sink);
                 }
             } else if (marked && format.dirty(entry)) {

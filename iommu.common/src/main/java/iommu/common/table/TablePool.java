@@ -1,6 +1,8 @@
 package iommu.common.table;
 
 import iommufd.api.memory.TableMemory;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 
@@ -12,10 +14,12 @@ public final class TablePool {
     private static final int CHUNK_FRAMES_LG2 = 16;
     private static final int CHUNK_FRAMES = 1 << CHUNK_FRAMES_LG2;
 
+    private static final VarHandle LIVE_CHUNK = MethodHandles.arrayElementVarHandle(short[][].class);
+
     private final TableMemory memory;
     private final long baseAddress;
     private final int chunks;
-    private final AtomicReferenceArray<short[]> liveEntries;
+    private final short[][] liveEntries;
     private final AtomicReferenceArray<AtomicLongArray> dirtyFrames;
 
     /** @param memory where frames come from */
@@ -23,7 +27,7 @@ public final class TablePool {
         this.memory = memory;
         baseAddress = memory.baseAddress();
         chunks = (int) (memory.lengthBytes() >>> TableMemory.MIN_FRAME_LG2 + CHUNK_FRAMES_LG2) + 1;
-        liveEntries = new AtomicReferenceArray<>(chunks);
+        liveEntries = new short[chunks][];
         dirtyFrames = new AtomicReferenceArray<>(chunks);
     }
 
@@ -37,7 +41,7 @@ public final class TablePool {
 
     /** Gives a frame back. */
     public void free(long address, int sizeLg2) {
-        takeDirty(address);
+        takeDirty(address, sizeLg2);
         memory.free(address, sizeLg2);
     }
 
@@ -60,37 +64,67 @@ public final class TablePool {
         int bit = frame & CHUNK_FRAMES - 1;
         long mask = 1L << bit;
         if ((bits.getOpaque(bit >>> 6) & mask) == 0) {
-            bits.getAndUpdate(bit >>> 6, word -> word | mask);
+            setBits(bits, bit >>> 6, mask);
         }
     }
 
-    /** Whether hardware may have marked an entry of the table at {@code address}. */
-    boolean isDirty(long address) {
-        int frame = frame(address);
-        AtomicLongArray bits = dirtyFrames.get(frame >>> CHUNK_FRAMES_LG2);
-        return bits != null && (bits.get((frame & CHUNK_FRAMES - 1) >>> 6) & 1L << frame) != 0;
+    /** Whether hardware may have marked an entry of the table of {@code 1 << sizeLg2} bytes at {@code address}. */
+    boolean isDirty(long address, int sizeLg2) {
+        int first = frame(address);
+        int last = frame(address + (1L << sizeLg2) - 1);
+        for (int frame = first; frame <= last; frame = (frame | 63) + 1) {
+            AtomicLongArray bits = dirtyFrames.get(frame >>> CHUNK_FRAMES_LG2);
+            if (bits != null && (bits.get((frame & CHUNK_FRAMES - 1) >>> 6) & mask(frame, last)) != 0) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** As {@link #isDirty}, and forgets it. Entries are read after this, so that none is lost. */
-    boolean takeDirty(long address) {
-        int frame = frame(address);
-        AtomicLongArray bits = dirtyFrames.get(frame >>> CHUNK_FRAMES_LG2);
-        if (bits == null) {
+    boolean takeDirty(long address, int sizeLg2) {
+        if (!isDirty(address, sizeLg2)) {
             return false;
         }
-        int word = (frame & CHUNK_FRAMES - 1) >>> 6;
-        long mask = 1L << frame;
-        return (bits.get(word) & mask) != 0 && (bits.getAndUpdate(word, old -> old & ~mask) & mask) != 0;
+        int last = frame(address + (1L << sizeLg2) - 1);
+        for (int frame = frame(address); frame <= last; frame = (frame | 63) + 1) {
+            AtomicLongArray bits = dirtyFrames.get(frame >>> CHUNK_FRAMES_LG2);
+            long mask = mask(frame, last);
+            if (bits != null) {
+                clearBits(bits, (frame & CHUNK_FRAMES - 1) >>> 6, mask);
+            }
+        }
+        return true;
+    }
+
+    private static void setBits(AtomicLongArray bits, int word, long mask) {
+        long old;
+        do {
+            old = bits.get(word);
+        } while (!bits.compareAndSet(word, old, old | mask));
+    }
+
+    private static void clearBits(AtomicLongArray bits, int word, long mask) {
+        long old;
+        do {
+            old = bits.get(word);
+        } while (!bits.compareAndSet(word, old, old & ~mask));
+    }
+
+    /** Bits of the word that has {@code frame}, from it up to {@code last}. */
+    private static long mask(int frame, int last) {
+        long upTo = last - (frame & ~63) >= 63 ? -1L : (1L << (last & 63) + 1) - 1;
+        return upTo & -1L << (frame & 63);
     }
 
     int live(long tableAddress) {
         int frame = frame(tableAddress);
-        return liveEntries.getPlain(frame >>> CHUNK_FRAMES_LG2)[frame & CHUNK_FRAMES - 1];
+        return liveEntries[frame >>> CHUNK_FRAMES_LG2][frame & CHUNK_FRAMES - 1];
     }
 
     void addLive(long tableAddress, int entries) {
         int frame = frame(tableAddress);
-        liveEntries.getPlain(frame >>> CHUNK_FRAMES_LG2)[frame & CHUNK_FRAMES - 1] += (short) entries;
+        liveEntries[frame >>> CHUNK_FRAMES_LG2][frame & CHUNK_FRAMES - 1] += (short) entries;
     }
 
     private int frame(long address) {
@@ -99,10 +133,10 @@ public final class TablePool {
 
     private short[] chunk(int frame) {
         int index = frame >>> CHUNK_FRAMES_LG2;
-        short[] chunk = liveEntries.get(index);
+        short[] chunk = (short[]) LIVE_CHUNK.getAcquire(liveEntries, index);
         if (chunk == null) {
-            liveEntries.compareAndSet(index, null, new short[CHUNK_FRAMES]);
-            chunk = liveEntries.get(index);
+            LIVE_CHUNK.compareAndSet(liveEntries, index, null, new short[CHUNK_FRAMES]);
+            chunk = (short[]) LIVE_CHUNK.getAcquire(liveEntries, index);
         }
         return chunk;
     }
