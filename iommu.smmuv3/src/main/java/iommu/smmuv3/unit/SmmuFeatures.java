@@ -10,8 +10,8 @@ import static iommu.smmuv3.format.SmmuRegister.*;
  * @param queueEntriesLg2 log2 of the most entries of a queue, up to 19
  */
 public record SmmuFeatures(int streamIdBits, int substreamIdBits, int queueEntriesLg2) {
-    /** Segments 0 to 255, every PASID. */
-    public static final SmmuFeatures DEFAULT = new SmmuFeatures(24, 20, 16);
+    /** PCI segments 0 to 15, every PASID. */
+    public static final SmmuFeatures DEFAULT = new SmmuFeatures(20, 20, 16);
 
     private static final int OAS_48_BITS = 5;
 
