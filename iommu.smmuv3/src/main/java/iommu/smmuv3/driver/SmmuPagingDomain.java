@@ -122,21 +122,29 @@ final class SmmuPagingDomain implements PagingDomain {
 
     @Override
     public long unmap(long iova, long lastIova) {
-        long bytes = table.unmap(iova, lastIova);
+        if (Long.compareUnsigned(iova, geometry.aperture().last()) > 0) {
+            return 0;
+        }
+        long last = clamped(lastIova);
+        long bytes = table.unmap(iova, last);
         boolean tables = table.hasUnlinked();
         if (bytes != 0 || tables) {
-            invalidate(iova, lastIova, !tables);
+            invalidate(iova, last, !tables);
             table.recycle();
         }
         return bytes;
     }
 
+    private long clamped(long lastIova) {
+        long last = geometry.aperture().last();
+        return Long.compareUnsigned(lastIova, last) > 0 ? last : lastIova;
+    }
+
     private void invalidate(long first, long last, boolean leafOnly) {
-        long end = Long.compareUnsigned(last, geometry.aperture().last()) > 0 ? geometry.aperture().last() : last;
         if (stage2) {
-            driver.commands().invalidateStage2(id, first, end, granuleLg2, leafOnly, nestParent);
+            driver.commands().invalidateStage2(id, first, last, granuleLg2, leafOnly, nestParent);
         } else {
-            driver.commands().invalidateStage1(id, first, end, granuleLg2, leafOnly);
+            driver.commands().invalidateStage1(id, first, last, granuleLg2, leafOnly);
         }
     }
 
@@ -179,8 +187,9 @@ final class SmmuPagingDomain implements PagingDomain {
 
         @Override
         public void read(long iova, long lastIova, boolean clear, DirtySink sink) {
-            if (reader.read(iova, lastIova, clear, sink) && clear) {
-                invalidate(iova, lastIova, true);   // cached as writable: the next write must walk again
+            long last = clamped(lastIova);
+            if (Long.compareUnsigned(iova, last) <= 0 && reader.read(iova, last, clear, sink) && clear) {
+                invalidate(iova, last, true);   // cached as writable: the next write must walk again
             }
         }
     }
