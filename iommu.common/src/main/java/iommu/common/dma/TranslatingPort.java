@@ -1,0 +1,324 @@
+package iommu.common.dma;
+
+import static iommufd.api.DmaAccess.READ_BIT;
+import static iommufd.api.DmaAccess.WRITE_BIT;
+
+import iommu.common.unit.PhysicalWords;
+import iommufd.api.dma.DmaFault;
+import iommufd.api.dma.DmaStatus;
+import iommufd.api.dma.ScatterList;
+import iommufd.api.hardware.HardwarePort;
+import iommufd.api.memory.HostMemory;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.util.Optional;
+
+/**
+ * The path of every DMA request through a unit; the unit supplies the walk. See the package for how it meets invalidation.
+ *
+ * <p>One device thread at a time; {@link #close} from any thread.
+ */
+public abstract class TranslatingPort implements HardwarePort {
+    /** What {@link #walk} answers if the request must be refused. */
+    protected static final long REFUSED = -2L;
+
+    private static final MemorySegment WINDOW = HostMemory.WINDOW;
+    private static final long PAGE_BYTES = 1L << Iotlb.SMALL_PAGE_LG2;
+    /** The epoch slot has a cache line of its own, in the middle of its array. */
+    private static final int SLOT = 16;
+    private static final long OUTSIDE = 0;
+    private static final VarHandle SLOTS = MethodHandles.arrayElementVarHandle(long[].class);
+
+    /** Translations of this port; touched only inside its epoch. */
+    protected final Iotlb iotlb = new Iotlb();
+
+    private final InvalidationLog log;
+    private final long[] slot = new long[2 * SLOT];
+    private long seen;
+    private volatile boolean closed;
+    private DmaStatus status = DmaStatus.DONE;
+    private DmaFault lastFault;
+
+    /** The port sees every invalidation published to {@code log} from now on, once {@link #open} was called. */
+    protected TranslatingPort(InvalidationLog log) {
+        this.log = log;
+    }
+
+    /** Makes the port known to invalidators; call once, when the subclass is complete. */
+    public final void open() {
+        log.add(this);
+        seen = log.sequence();
+    }
+
+    /**
+     * Walks the tables in memory for one page, marks accessed and dirty bits, and puts the result into {@link #iotlb}. Inside
+     * the epoch: must not block, fault or allocate.
+     *
+     * @param accessBit the one access that is needed
+     * @return the physical address of {@code iova}, or {@link #REFUSED}, having noted why for {@link #fault}
+     */
+    protected abstract long walk(long iova, int accessBit);
+
+    /** Records the refusal the last {@link #walk} noted, in the unit's way, and describes it. Outside the epoch. */
+    protected abstract DmaFault fault(long iova, int accessBit);
+
+    /** Describes an access that ended at missing memory. Outside the epoch. */
+    protected abstract DmaFault abort(long iova, int accessBit);
+
+    /** Drops what an entry of the log covers; see {@link InvalidationLog#publish}. Inside the epoch. */
+    protected abstract void forget(int kind, long tag, long first, long last);
+
+    /** Drops all cached translations and configuration. Inside the epoch. */
+    protected abstract void forgetEverything();
+
+    /** Whether no request that started before {@code published} invalidations is inside. */
+    final boolean passed(long published) {
+        long value = (long) SLOTS.getVolatile(slot, SLOT);
+        return value == OUTSIDE || value > published;
+    }
+
+    @Override
+    public final DmaStatus write(long iova, MemorySegment source, long sourceOffset, long lengthBytes) {
+        long refused;
+        try {
+            if (!enter()) {
+                return status;
+            }
+            refused = moveOut(iova, source, sourceOffset, lengthBytes);
+        } catch (InternalError memoryGone) {
+            return aborted(iova, WRITE_BIT);
+        } finally {
+            leave();
+        }
+        return refused == 0 ? status = DmaStatus.DONE : refused(iova + lengthBytes - refused, WRITE_BIT);
+    }
+
+    @Override
+    public final DmaStatus read(long iova, MemorySegment target, long targetOffset, long lengthBytes) {
+        long refused;
+        try {
+            if (!enter()) {
+                return status;
+            }
+            refused = moveIn(iova, target, targetOffset, lengthBytes);
+        } catch (InternalError memoryGone) {
+            target.asSlice(targetOffset, lengthBytes).fill((byte) 0);
+            return aborted(iova, READ_BIT);
+        } finally {
+            leave();
+        }
+        if (refused == 0) {
+            return status = DmaStatus.DONE;
+        }
+        target.asSlice(targetOffset, lengthBytes).fill((byte) 0);
+        return refused(iova + lengthBytes - refused, READ_BIT);
+    }
+
+    @Override
+    public final DmaStatus write(ScatterList list, MemorySegment source, long sourceOffset) {
+        long offset = sourceOffset;
+        long iova = 0;
+        long refused = 0;
+        try {
+            if (!enter()) {
+                return status;
+            }
+            for (int piece = 0; piece < list.count() && refused == 0; piece++) {
+                long length = list.lengthBytes(piece);
+                iova = list.iova(piece);
+                refused = moveOut(iova, source, offset, length);
+                iova += length;
+                offset += length;
+            }
+        } catch (InternalError memoryGone) {
+            return aborted(iova, WRITE_BIT);
+        } finally {
+            leave();
+        }
+        return refused == 0 ? status = DmaStatus.DONE : refused(iova - refused, WRITE_BIT);
+    }
+
+    @Override
+    public final DmaStatus read(ScatterList list, MemorySegment target, long targetOffset) {
+        long offset = targetOffset;
+        long iova = 0;
+        long refused = 0;
+        try {
+            if (!enter()) {
+                return status;
+            }
+            for (int piece = 0; piece < list.count() && refused == 0; piece++) {
+                long length = list.lengthBytes(piece);
+                iova = list.iova(piece);
+                refused = moveIn(iova, target, offset, length);
+                iova += length;
+                offset += length;
+            }
+        } catch (InternalError memoryGone) {
+            target.asSlice(targetOffset, list.totalBytes()).fill((byte) 0);
+            return aborted(iova, READ_BIT);
+        } finally {
+            leave();
+        }
+        if (refused == 0) {
+            return status = DmaStatus.DONE;
+        }
+        target.asSlice(targetOffset, list.totalBytes()).fill((byte) 0);
+        return refused(iova - refused, READ_BIT);
+    }
+
+    @Override
+    public final long compareAndSwap(long iova, long expected, long desired) {
+        return atomic(AtomicOperation.COMPARE_AND_SWAP, iova, expected, desired);
+    }
+
+    @Override
+    public final long fetchAndAdd(long iova, long addend) {
+        return atomic(AtomicOperation.FETCH_AND_ADD, iova, 0, addend);
+    }
+
+    @Override
+    public final long swap(long iova, long desired) {
+        return atomic(AtomicOperation.SWAP, iova, 0, desired);
+    }
+
+    @Override
+    public final DmaStatus status() {
+        return status;
+    }
+
+    @Override
+    public final Optional<DmaFault> lastFault() {
+        return Optional.ofNullable(lastFault);
+    }
+
+    @Override
+    public final boolean close(long timeoutNanos) {
+        closed = true;
+        boolean drained = InvalidationLog.await(this, Long.MAX_VALUE - 1, timeoutNanos);
+        if (drained) {
+            log.remove(this);
+        }
+        return drained;
+    }
+
+    private enum AtomicOperation { COMPARE_AND_SWAP, FETCH_AND_ADD, SWAP }
+
+    private long atomic(AtomicOperation operation, long iova, long expected, long operand) {
+        int refusedBit = 0;
+        long found = 0;
+        try {
+            if (!enter()) {
+                return 0;
+            }
+            if (translate(iova, READ_BIT) < 0) {
+                refusedBit = READ_BIT;
+            } else {
+                long physicalAddress = translate(iova, WRITE_BIT);
+                if (physicalAddress < 0) {
+                    refusedBit = WRITE_BIT;
+                } else {
+                    found = switch (operation) {
+                        case COMPARE_AND_SWAP -> PhysicalWords.compareAndExchange(physicalAddress, expected, operand);
+                        case FETCH_AND_ADD -> PhysicalWords.getAndAdd(physicalAddress, operand);
+                        case SWAP -> PhysicalWords.getAndSet(physicalAddress, operand);
+                    };
+                }
+            }
+        } catch (InternalError memoryGone) {
+            aborted(iova, WRITE_BIT);
+            return 0;
+        } finally {
+            leave();
+        }
+        if (refusedBit != 0) {
+            refused(iova, refusedBit);
+            return 0;
+        }
+        status = DmaStatus.DONE;
+        return found;
+    }
+
+    /** @return whether the port is open; {@link #status} is set if not. {@link #leave} must follow either way */
+    private boolean enter() {
+        SLOTS.setVolatile(slot, SLOT, seen + 1);
+        if (closed) {
+            status = DmaStatus.CLOSED;
+            return false;
+        }
+        long now = log.sequence();
+        if (now != seen) {
+            log.replay(this, seen, now);
+            seen = now;
+        }
+        return true;
+    }
+
+    private void leave() {
+        SLOTS.setRelease(slot, SLOT, OUTSIDE);
+    }
+
+    private long translate(long iova, int accessBit) {
+        long physicalAddress = iotlb.lookup(iova, accessBit);
+        return physicalAddress >= 0 ? physicalAddress : walk(iova, accessBit);
+    }
+
+    /** @return bytes not moved */
+    private long moveOut(long iova, MemorySegment source, long sourceOffset, long lengthBytes) {
+        long left = lengthBytes;
+        long at = iova;
+        long offset = sourceOffset;
+        while (left > 0) {
+            long physicalAddress = translate(at, WRITE_BIT);
+            if (physicalAddress < 0) {
+                return left;
+            }
+            long run = contiguousRun(at, physicalAddress, left, WRITE_BIT);
+            MemorySegment.copy(source, offset, WINDOW, physicalAddress, run);
+            offset += run;
+            at += run;
+            left -= run;
+        }
+        return 0;
+    }
+
+    /** @return bytes not moved */
+    private long moveIn(long iova, MemorySegment target, long targetOffset, long lengthBytes) {
+        long left = lengthBytes;
+        long at = iova;
+        long offset = targetOffset;
+        while (left > 0) {
+            long physicalAddress = translate(at, READ_BIT);
+            if (physicalAddress < 0) {
+                return left;
+            }
+            long run = contiguousRun(at, physicalAddress, left, READ_BIT);
+            MemorySegment.copy(WINDOW, physicalAddress, target, offset, run);
+            offset += run;
+            at += run;
+            left -= run;
+        }
+        return 0;
+    }
+
+    /** Bytes from {@code iova} on that lie one after the other in memory as far as the IOTLB knows; at least the page's rest. */
+    private long contiguousRun(long iova, long physicalAddress, long lengthBytes, int accessBit) {
+        long run = PAGE_BYTES - (iova & PAGE_BYTES - 1);
+        while (run < lengthBytes && iotlb.lookup(iova + run, accessBit) == physicalAddress + run) {
+            run += PAGE_BYTES;
+        }
+        return Math.min(run, lengthBytes);
+    }
+
+    private DmaStatus refused(long iova, int accessBit) {
+        lastFault = fault(iova, accessBit);
+        return status = DmaStatus.FAULTED;
+    }
+
+    private DmaStatus aborted(long iova, int accessBit) {
+        leave();
+        lastFault = abort(iova, accessBit);
+        return status = DmaStatus.ABORTED;
+    }
+}
