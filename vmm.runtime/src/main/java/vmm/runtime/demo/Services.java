@@ -8,6 +8,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
+import org.osgi.framework.Constants;
 import org.osgi.util.tracker.ServiceTracker;
 
 /**
@@ -18,6 +19,8 @@ import org.osgi.util.tracker.ServiceTracker;
 record Services(BundleContext bundles, IommufdService iommufd, DmaFabric fabric, HardwareSwap hardware, PhysicalMemory memory) {
     /** Hardware the demonstration needs: one to serve, one to take over. */
     static final int HARDWARE_NEEDED = 2;
+
+    private static final String VENDOR = "iommufd";
 
     /** Something is not there; the message says what and what to do. */
     static final class Missing extends Exception {
@@ -57,12 +60,12 @@ record Services(BundleContext bundles, IommufdService iommufd, DmaFabric fabric,
         }
     }
 
-    /** A line that names the bundles that do not run, for a first guess. */
+    /** A line that names those of our bundles that do not run, for a first guess. */
     private static String notActive(BundleContext bundles) {
         String names = String.join(", ", Arrays.stream(bundles.getBundles())
-                .filter(bundle -> bundle.getState() != Bundle.ACTIVE)
+                .filter(bundle -> VENDOR.equals(bundle.getHeaders().get(Constants.BUNDLE_VENDOR)) && bundle.getState() != Bundle.ACTIVE)
                 .map(Bundle::getSymbolicName)
                 .toList());
-        return names.isEmpty() ? "All installed bundles are active." : "Installed but not active: " + names + ".";
+        return names.isEmpty() ? "Every installed bundle of ours is active." : "Installed but not active: " + names + ".";
     }
 }

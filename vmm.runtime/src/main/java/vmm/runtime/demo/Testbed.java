@@ -9,7 +9,9 @@ import iommufd.api.IommufdContext;
 import iommufd.api.dma.RequesterId;
 import iommufd.api.memory.GuestRam;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** What a VMM would set up for a guest: memory, an IO address space that shows it, and two devices attached to it. */
 final class Testbed implements AutoCloseable {
@@ -90,12 +92,13 @@ final class Testbed implements AutoCloseable {
 
     /** The hardware the devices are served by. */
     HardwareState serving() {
-        return first(State.SERVING);
+        return working().max(Comparator.comparingInt(HardwareState::endpoints)).orElseThrow(this::noneLeft);
     }
 
     /** The hardware that waits to take over. */
     HardwareState standby() {
-        return first(State.STANDBY);
+        String serving = serving().name();
+        return working().filter(hardware -> !hardware.name().equals(serving)).findFirst().orElseThrow(this::noneLeft);
     }
 
     /** Exchanges the hardware under the devices. */
@@ -103,11 +106,12 @@ final class Testbed implements AutoCloseable {
         return services.hardware().swap(serving().name(), standby().name());
     }
 
-    private HardwareState first(State state) {
-        return services.hardware().hardware().stream()
-                .filter(hardware -> hardware.state() == state)
-                .findFirst()
-                .orElseThrow(() -> new Step.StepFailed("no hardware is " + state + " any more: " + services.hardware().hardware()));
+    private Stream<HardwareState> working() {
+        return services.hardware().hardware().stream().filter(hardware -> hardware.state() != State.FAILED);
+    }
+
+    private Step.StepFailed noneLeft() {
+        return new Step.StepFailed("the hardware that is left cannot do this: " + services.hardware().hardware());
     }
 
     @Override

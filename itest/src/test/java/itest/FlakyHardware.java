@@ -1,0 +1,129 @@
+package itest;
+
+import iommufd.api.hardware.HardwareEndpoint;
+import iommufd.api.hardware.HardwareViommu;
+import iommufd.api.hardware.DirtyTracking;
+import iommufd.api.hardware.HardwarePort;
+import iommufd.api.hardware.IommuHardware;
+import iommufd.api.hardware.NestedDomain;
+import iommufd.api.hardware.PagingDomain;
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.ServiceRegistration;
+
+/**
+ * A backend that works, because a real one does the work behind it, until it is told to misbehave. It stands beside the real
+ * one, which must not serve the same endpoints meanwhile.
+ */
+final class FlakyHardware implements AutoCloseable {
+    /** Its {@code iommu.name}. */
+    static final String NAME = "flaky";
+
+    /** How it misbehaves. */
+    enum Misbehaviour { NONE, THROWS, HANGS }
+
+    /** What of a backend is wrapped, too. */
+    private static final List<Class<?>> WRAPPED = List.of(HardwareEndpoint.class, HardwarePort.class, PagingDomain.class,
+            NestedDomain.class, HardwareViommu.class, DirtyTracking.class);
+
+    private final List<HardwareEndpoint> endpoints = new CopyOnWriteArrayList<>();
+    private final CountDownLatch closed = new CountDownLatch(1);
+    private final ServiceRegistration<IommuHardware> registration;
+    private volatile Misbehaviour misbehaviour = Misbehaviour.NONE;
+    private volatile Set<String> methods = Set.of();
+
+    /** Registers it as a service. */
+    FlakyHardware(BundleContext context, IommuHardware real) {
+        IommuHardware flaky = (IommuHardware) wrap(IommuHardware.class, real);
+        registration = context.registerService(IommuHardware.class, flaky,
+                Bundles.properties(Map.of(IommuHardware.NAME, NAME, IommuHardware.VENDOR, real.vendor())));
+    }
+
+    /** From now on these methods of any of its objects misbehave. */
+    void misbehave(Misbehaviour how, String... names) {
+        methods = Set.of(names);
+        misbehaviour = how;
+    }
+
+    private Object wrap(Class<?> type, Object real) {
+        return Proxy.newProxyInstance(FlakyHardware.class.getClassLoader(), new Class<?>[] {type}, new Wrapper(real));
+    }
+
+    /** Withdraws the service; the real backend gets back what the engine could not return. */
+    @Override
+    public void close() {
+        misbehaviour = Misbehaviour.NONE;
+        closed.countDown();
+        registration.unregister();
+        endpoints.forEach(HardwareEndpoint::release);
+    }
+
+    /** One object of the real backend. */
+    private final class Wrapper implements InvocationHandler {
+        private final Object real;
+
+        Wrapper(Object real) {
+            this.real = real;
+        }
+
+        @Override
+        public Object invoke(Object proxy, Method method, Object[] arguments) throws Throwable {
+            switch (method.getName()) {
+                case "name" -> { return NAME; }
+                case "equals" -> { return proxy == arguments[0]; }
+                case "hashCode" -> { return System.identityHashCode(proxy); }
+                case "toString" -> { return NAME + " " + real; }
+                default -> { }
+            }
+            if (methods.contains(method.getName())) {
+                switch (misbehaviour) {
+                    case THROWS -> throw new IllegalStateException("the backend is broken: " + method.getName());
+                    case HANGS -> closed.await();   // an interrupt ends it, as the engine hopes
+                    case NONE -> { }
+                }
+            }
+            Object answer;
+            try {
+                answer = method.invoke(real, unwrapped(arguments));
+            } catch (InvocationTargetException refused) {
+                throw refused.getCause();
+            }
+            if (answer instanceof HardwareEndpoint endpoint) {
+                endpoints.add(endpoint);
+            }
+            return answer instanceof Optional<?> optional ? optional.map(this::wrapped) : answer == null ? null : wrapped(answer);
+        }
+
+        private Object[] unwrapped(Object[] arguments) {
+            if (arguments == null) {
+                return null;
+            }
+            Object[] unwrapped = arguments.clone();
+            for (int i = 0; i < unwrapped.length; i++) {
+                if (unwrapped[i] != null && Proxy.isProxyClass(unwrapped[i].getClass())
+                        && Proxy.getInvocationHandler(unwrapped[i]) instanceof Wrapper wrapper) {
+                    unwrapped[i] = wrapper.real;
+                }
+            }
+            return unwrapped;
+        }
+
+        private Object wrapped(Object answer) {
+            for (Class<?> type : WRAPPED) {
+                if (type.isInstance(answer)) {
+                    return wrap(type, answer);
+                }
+            }
+            return answer;
+        }
+    }
+}
