@@ -102,6 +102,18 @@ public final class FabricEndpoint implements DmaEndpoint {
         before.filter(former -> former != table).ifPresent(former -> discardRequests(former, pasid));
     }
 
+    /** Undoes an {@link #attach} over {@code former}. Never fails: hardware that refuses is replaced, by one that obeys. */
+    public void restore(int pasid, TranslationTable former) {
+        try {
+            attach(pasid, former);
+        } catch (IommufdException refused) {
+            tables.put(pasid, former);
+            if (!seat.vacant()) {
+                seat.hardware().fail("the former page table could not be attached again", refused);
+            }
+        }
+    }
+
     /** Blocks requests with {@code pasid}. Never fails. Hold the topology's read lock. */
     public void block(int pasid) {
         seat.block(pasid);

@@ -153,20 +153,25 @@ final class IovaLayout {
         for (IovaRange range : allowed) {
             long last = minUnsigned(range.last(), AUTOMATIC_LAST);
             long start = maxUnsigned(range.start(), AUTOMATIC_START);
-            if (Long.compareUnsigned(start, last) <= 0) {
-                start = fit(start, last, lengthBytes, alignment, pageOffset);
-                long found = start == 0 ? 0 : findHoleIn(areas, start, last, lengthBytes, alignment, pageOffset);
-                if (found != 0) {
-                    return found;
-                }
+            long found = Long.compareUnsigned(start, last) > 0 ? 0 : findHoleIn(areas, start, last, lengthBytes, alignment, pageOffset);
+            if (found != 0) {
+                return found;
             }
         }
         return 0;
     }
 
-    /** Walks reservations and areas side by side. @return 0 if nothing fits in {@code [start, last]} */
+    /**
+     * Walks reservations and areas side by side. As in Linux the search starts at the first place that would fit if all were
+     * free, which tells where an unaligned start of memory comes to lie.
+     *
+     * @return 0 if nothing fits in {@code [start, last]}
+     */
     private long findHoleIn(AreaIndex areas, long start, long last, long lengthBytes, long alignment, long pageOffset) {
-        long cursor = start;
+        long cursor = fit(start, last, lengthBytes, alignment, pageOffset);
+        if (cursor == 0) {
+            return 0;
+        }
         int reserved = firstReservedEndingFrom(cursor);
         Area area = areas.firstOverlapping(cursor, last);
         while (Long.compareUnsigned(cursor, last) <= 0) {
