@@ -79,7 +79,7 @@ public class BackendReturnsIT {
     @Test(timeout = 60_000)
     public void aDeviceIsToldWhenItWaitedTooLong() throws Exception {
         EngineConfiguration engine = new EngineConfiguration(context);
-        engine.set(EngineConfiguration.GATE_MILLIS, 150L);
+        engine.setAndRestart(EngineConfiguration.GATE_MILLIS, 150L);
         try (DmaTraffic traffic = DmaTraffic.start(context)) {
             traffic.awaitBytes(BYTES_BETWEEN);
             backend.stop();
@@ -96,7 +96,7 @@ public class BackendReturnsIT {
             traffic.awaitBytes(BYTES_BETWEEN);
             assertTrue(traffic.firstFailure().isPresent());
         } finally {
-            engine.reset();
+            engine.resetAndRestart();
         }
     }
 }

@@ -51,7 +51,7 @@ public class CrashIT {
     @Before
     public void theFlakyBackendServes() throws Exception {
         engine = new EngineConfiguration(context);
-        engine.set(EngineConfiguration.CALL_MILLIS, 300L);
+        engine.setAndRestart(EngineConfiguration.CALL_MILLIS, 300L);
         iommus = new Iommus(context);
         iommus.awaitWorking(2);
         traffic = DmaTraffic.start(context);
@@ -70,7 +70,7 @@ public class CrashIT {
     public void takeDown() throws Exception {
         traffic.close();
         flaky.close();
-        engine.reset();
+        engine.resetAndRestart();
     }
 
     @Test(timeout = 60_000)

@@ -51,7 +51,7 @@ public class RetargetIT {
             }
             traffic.assertNothingLost();
         } finally {
-            engine.reset();
+            engine.resetAndRestart();
         }
     }
 }
