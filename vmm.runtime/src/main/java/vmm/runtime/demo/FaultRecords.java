@@ -59,11 +59,11 @@ final class FaultRecords implements Step {
 
         DmaStatus writing = port.write(READ_ONLY_IOVA, buffer, 0, REQUEST_BYTES);
         boolean untouched = isFilledWith(readOnly.segment(), CANARY);
-        record(hardware + ": a write to a read-only page", writing, untouched, READ_ONLY_IOVA, DmaFault.Kind.PERMISSION, port, heard, screen);
+        record(hardware + ": a write to a read-only page is refused", writing, untouched, READ_ONLY_IOVA, DmaFault.Kind.PERMISSION, port, heard, screen);
 
         buffer.fill(CANARY);
         DmaStatus reading = port.read(UNMAPPED_IOVA, buffer, 0, REQUEST_BYTES);
-        record(hardware + ": a read where nothing is mapped", reading, isFilledWith(buffer, (byte) 0), UNMAPPED_IOVA, DmaFault.Kind.TRANSLATION, port, heard, screen);
+        record(hardware + ": a read where nothing is mapped is refused", reading, isFilledWith(buffer, (byte) 0), UNMAPPED_IOVA, DmaFault.Kind.TRANSLATION, port, heard, screen);
     }
 
     private static void record(String claim, DmaStatus status, boolean nothingMoved, long iova, DmaFault.Kind kind, DmaPort port,
@@ -74,16 +74,20 @@ final class FaultRecords implements Step {
             return;
         }
         DmaFault fault = last.get();
-        boolean right = fault.kind() == kind && samePage(fault.iova(), iova) && fault.code() != 0;
+        boolean right = fault.kind() == kind && samePage(fault.iova(), iova);
+        boolean recorded = fault.code() != 0;
         boolean told = Waiting.until(() -> heard.contains(fault), PATIENCE);
         String problem = nothingMoved ? "" : ", but bytes moved";
         if (!right) {
             problem += ", expected kind " + kind + " at 0x%x".formatted(iova);
         }
+        if (!recorded) {
+            problem += ", no record of the hardware's own";
+        }
         if (!told) {
             problem += ", and no listener heard of it";
         }
-        screen.check(claim + " is refused", right && told && nothingMoved, "%s, code 0x%x%s".formatted(fault.kind(), fault.code(), problem));
+        screen.check(claim, right && recorded && told && nothingMoved, "%s, code 0x%x%s".formatted(fault.kind(), fault.code(), problem));
         screen.note("   record: " + fault);
     }
 
