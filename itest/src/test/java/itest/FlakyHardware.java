@@ -1,9 +1,9 @@
 package itest;
 
-import iommufd.api.hardware.HardwareEndpoint;
-import iommufd.api.hardware.HardwareViommu;
 import iommufd.api.hardware.DirtyTracking;
+import iommufd.api.hardware.HardwareEndpoint;
 import iommufd.api.hardware.HardwarePort;
+import iommufd.api.hardware.HardwareViommu;
 import iommufd.api.hardware.IommuHardware;
 import iommufd.api.hardware.NestedDomain;
 import iommufd.api.hardware.PagingDomain;
@@ -31,8 +31,8 @@ final class FlakyHardware implements AutoCloseable {
     /** How it misbehaves. */
     enum Misbehaviour { NONE, THROWS, HANGS }
 
-    /** What of a backend is wrapped, too. */
-    private static final List<Class<?>> WRAPPED = List.of(HardwareEndpoint.class, HardwarePort.class, PagingDomain.class,
+    /** What of a backend is wrapped. */
+    private static final List<Class<?>> WRAPPED = List.of(IommuHardware.class, HardwareEndpoint.class, HardwarePort.class, PagingDomain.class,
             NestedDomain.class, HardwareViommu.class, DirtyTracking.class);
 
     private final List<HardwareEndpoint> endpoints = new CopyOnWriteArrayList<>();
@@ -43,7 +43,7 @@ final class FlakyHardware implements AutoCloseable {
 
     /** Registers it as a service. */
     FlakyHardware(BundleContext context, IommuHardware real) {
-        IommuHardware flaky = (IommuHardware) wrap(IommuHardware.class, real);
+        IommuHardware flaky = (IommuHardware) wrapped(real);
         registration = context.registerService(IommuHardware.class, flaky,
                 Bundles.properties(Map.of(IommuHardware.NAME, NAME, IommuHardware.VENDOR, real.vendor())));
     }
@@ -54,8 +54,10 @@ final class FlakyHardware implements AutoCloseable {
         misbehaviour = how;
     }
 
-    private Object wrap(Class<?> type, Object real) {
-        return Proxy.newProxyInstance(FlakyHardware.class.getClassLoader(), new Class<?>[] {type}, new Wrapper(real));
+    /** The object, if it is one of a backend's, with a wrapper around that has all its faces; anything else as it is. */
+    private Object wrapped(Object real) {
+        Class<?>[] faces = WRAPPED.stream().filter(type -> type.isInstance(real)).toArray(Class<?>[]::new);
+        return faces.length == 0 ? real : Proxy.newProxyInstance(FlakyHardware.class.getClassLoader(), faces, new Wrapper(real));
     }
 
     /** Withdraws the service; the real backend gets back what the engine could not return. */
@@ -100,7 +102,7 @@ final class FlakyHardware implements AutoCloseable {
             if (answer instanceof HardwareEndpoint endpoint) {
                 endpoints.add(endpoint);
             }
-            return answer instanceof Optional<?> optional ? optional.map(this::wrapped) : answer == null ? null : wrapped(answer);
+            return answer instanceof Optional<?> optional ? optional.map(FlakyHardware.this::wrapped) : wrapped(answer);
         }
 
         private Object[] unwrapped(Object[] arguments) {
@@ -115,15 +117,6 @@ final class FlakyHardware implements AutoCloseable {
                 }
             }
             return unwrapped;
-        }
-
-        private Object wrapped(Object answer) {
-            for (Class<?> type : WRAPPED) {
-                if (type.isInstance(answer)) {
-                    return wrap(type, answer);
-                }
-            }
-            return answer;
         }
     }
 }
