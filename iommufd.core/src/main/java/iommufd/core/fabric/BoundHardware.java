@@ -34,6 +34,7 @@ final class BoundHardware {
     private final AtomicBoolean failed = new AtomicBoolean();
     private volatile IommuHardware service;
     private volatile boolean severed;
+    private volatile boolean stuck;
     private volatile int ranking;
 
     /** @param onFailure told once, on the thread that noticed; must not block */
@@ -81,6 +82,11 @@ final class BoundHardware {
     /** Whether none of its ports lets DMA through any more, so that its tables need not be kept up to date. */
     boolean severed() {
         return severed;
+    }
+
+    /** Whether a DMA request could not be driven out of it; it may go on for ever. */
+    boolean stuck() {
+        return stuck;
     }
 
     /** Call only once no port of this hardware is open. */
@@ -179,10 +185,12 @@ final class BoundHardware {
                 return all;
             }));
             if (!drained) {
+                stuck = true;
                 fail("a DMA request did not end when its port was closed", new TimeoutException(name));
             }
             return drained;
         } catch (IommufdException | RejectedExecutionException broken) {
+            stuck = true;
             fail("ports could not be closed", broken);
             return false;
         }

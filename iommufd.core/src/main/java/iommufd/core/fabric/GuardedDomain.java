@@ -1,6 +1,7 @@
 package iommufd.core.fabric;
 
 import iommufd.api.DmaAccess;
+import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import iommufd.api.hardware.DirtySink;
 import iommufd.api.hardware.DirtyTracking;
@@ -25,7 +26,7 @@ final class GuardedDomain implements PagingDomain {
     /** Stops all DMA through a hardware that broke, on the thread that noticed. */
     @FunctionalInterface
     interface Quiescence {
-        /** None of the hardware's ports lets DMA through on return. Takes no lock that a map may hold. */
+        /** None of the hardware's ports lets DMA through on return, if it can be had. Takes no lock that a map may hold. */
         void stop(BoundHardware broken);
     }
 
@@ -91,6 +92,7 @@ final class GuardedDomain implements PagingDomain {
     public long unmap(long iova, long lastIova) {
         long length = lastIova - iova + 1;
         if (hardware.severed()) {
+            refuseIfStuck();
             return length;
         }
         int place = watch.enter(hardware);
@@ -105,7 +107,15 @@ final class GuardedDomain implements PagingDomain {
         if (late) {
             stop("unmap", null);
         }
+        refuseIfStuck();
         return length;
+    }
+
+    /** The address space must know that DMA may still reach the pages: it never gives them back then. */
+    private void refuseIfStuck() {
+        if (hardware.stuck()) {
+            throw new IommufdException(Errno.EIO, "a DMA request hangs inside failed hardware " + hardware);
+        }
     }
 
     /** A translation that was to go may still be there: no DMA may use it once this returns. */

@@ -20,6 +20,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 
 /**
  * One move of endpoints to a hardware. Everything that can fail or takes long happens before the first gate closes, while the
@@ -136,7 +138,24 @@ final class Relocation implements AutoCloseable {
 
     private void fill(SpaceTable table) {
         Seat seat = seatFor(table).orElseThrow();
-        GuardedDomain built = to.call("filling of a page table", () -> table.build(seat));
+        AtomicReference<GuardedDomain> late = new AtomicReference<>();
+        AtomicBoolean settled = new AtomicBoolean();   // by the builder that it is built, or by us that it came too late
+        GuardedDomain built;
+        try {
+            built = to.call("filling of a page table", () -> {
+                GuardedDomain filled = table.build(seat);
+                late.set(filled);
+                if (!settled.compareAndSet(false, true)) {
+                    table.retire(filled);
+                }
+                return filled;
+            });
+        } catch (IommufdException refused) {
+            if (!settled.compareAndSet(false, true)) {
+                table.retire(late.get());
+            }
+            throw refused;
+        }
         undo.push(() -> table.retire(built));
         table.trackOn(built);
         domains.put(table, built);

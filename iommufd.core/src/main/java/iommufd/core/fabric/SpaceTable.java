@@ -2,12 +2,18 @@ package iommufd.core.fabric;
 
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
+import iommufd.api.IovaRange;
 import iommufd.api.hardware.DirtyTracking;
+import iommufd.api.hardware.DomainGeometry;
 import iommufd.api.hardware.HardwareDomain;
 import iommufd.api.hardware.PagingOptions;
+import iommufd.api.memory.UserMemory;
 import iommufd.core.space.DirtyBitmap;
 import iommufd.core.space.IovaSpace;
+import iommufd.core.space.SpaceAccess;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 
@@ -22,6 +28,8 @@ public final class SpaceTable extends TranslationTable {
     private final DirtyCarry carry = new DirtyCarry();
     private volatile boolean tracking;
     private volatile GuardedDomain domain;
+    /** Open while no hardware serves. */
+    private Optional<SpaceAccess> alignment = Optional.empty();
 
     private SpaceTable(HardwareRack rack, IovaSpace space, PagingOptions options, FabricEndpoint origin,
             Optional<PageRequestReceiver> receiver) {
@@ -41,6 +49,12 @@ public final class SpaceTable extends TranslationTable {
         SpaceTable table = new SpaceTable(rack, space, options, origin, receiver);
         if (origin.seat().vacant()) {
             space.holdPins(table);
+            try {
+                table.keepAlignment();
+            } catch (RuntimeException | Error refused) {
+                space.releasePins(table);
+                throw refused;
+            }
         } else {
             table.materialize(origin.seat());
         }
@@ -87,8 +101,39 @@ public final class SpaceTable extends TranslationTable {
         Optional<GuardedDomain> former = Optional.ofNullable(domain);
         domain = built;
         moveTo(owner);
-        space.releasePins(this);
+        endWaiting();
         return former;
+    }
+
+    /** While no hardware serves, nothing may be mapped that the next one could not show. */
+    private void keepAlignment() {
+        alignment = Optional.of(space.openLockingAccess());
+    }
+
+    private void endWaiting() {
+        space.releasePins(this);
+        space.unreserve(this);
+        alignment.ifPresent(SpaceAccess::close);
+        alignment = Optional.empty();
+    }
+
+    private void waitForHardware(DomainGeometry geometry) {
+        space.holdPins(this);
+        if (geometry.smallestPageBytes() == UserMemory.PAGE_BYTES) {
+            keepAlignment();
+        }
+        space.reserve(this, outside(geometry.aperture()));
+    }
+
+    private static List<IovaRange> outside(IovaRange aperture) {
+        List<IovaRange> outside = new ArrayList<>(2);
+        if (aperture.start() != 0) {
+            outside.add(new IovaRange(0, aperture.start() - 1));
+        }
+        if (aperture.last() != -1L) {
+            outside.add(new IovaRange(aperture.last() + 1, -1L));
+        }
+        return outside;
     }
 
     /** Leaves its hardware without a successor: pages stay pinned, what was dirty is kept. */
@@ -100,7 +145,7 @@ public final class SpaceTable extends TranslationTable {
         dirtyLock.lock();
         try {
             harvest(former);
-            space.holdPins(this);
+            waitForHardware(former.geometry());
             domain = null;
             moveTo(null);
         } finally {
@@ -238,6 +283,6 @@ public final class SpaceTable extends TranslationTable {
         if (held != null) {
             retire(held);
         }
-        space.releasePins(this);
+        endWaiting();
     }
 }

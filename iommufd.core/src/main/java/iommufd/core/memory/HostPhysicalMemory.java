@@ -15,7 +15,7 @@ import org.osgi.service.component.annotations.Deactivate;
  * The physical memory of this process, out of {@link HostMemory}: tables of hardware at low addresses, guest RAM from 128 GiB
  * on. Several may exist side by side (tests); they share the physical space and nothing else.
  */
-@Component(service = PhysicalMemory.class)
+@Component(service = PhysicalMemory.class, immediate = true)
 public final class HostPhysicalMemory implements PhysicalMemory, AutoCloseable {
     /** Address space for tables; memory is taken as it is used. */
     public static final long DEFAULT_TABLE_BYTES = 64L << 30;

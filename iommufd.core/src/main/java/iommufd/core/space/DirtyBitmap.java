@@ -38,7 +38,7 @@ public final class DirtyBitmap implements DirtySink {
                     .formatted(bits.byteSize(), lengthBytes, pageSizeBytes, neededBytes));
         }
         this.iovaStart = iovaStart;
-        this.lastIova = Mappings.lastOf(iovaStart, lengthBytes);
+        this.lastIova = IovaBounds.lastOf(iovaStart, lengthBytes);
         this.pageLg2 = Long.numberOfTrailingZeros(pageSizeBytes);
         this.pages = (lengthBytes - 1 >>> pageLg2) + 1;
         this.bits = bits;

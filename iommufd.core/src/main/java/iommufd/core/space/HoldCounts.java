@@ -8,8 +8,8 @@ import java.util.Arrays;
  */
 final class HoldCounts {
     /** Step i reaches from {@code starts[i]} to before {@code starts[i + 1]}; below the first and in the last it is 0. */
-    private long[] starts = new long[4];
-    private int[] counts = new int[4];
+    private long[] starts = new long[2];
+    private int[] counts = new int[2];
     private int size;
 
     boolean isEmpty() {

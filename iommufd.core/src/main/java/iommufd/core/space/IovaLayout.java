@@ -145,14 +145,14 @@ final class IovaLayout {
 
     private static long alignment(long address, long lengthBytes) {
         long byLength = lengthBytes == 1 ? 1 : Long.highestOneBit(lengthBytes - 1) << 1;
-        long wanted = address == 0 ? byLength : minUnsigned(byLength, Long.lowestOneBit(address));
-        return minUnsigned(wanted, MAX_ALIGNMENT_BYTES);
+        long wanted = address == 0 ? byLength : IovaBounds.minUnsigned(byLength, Long.lowestOneBit(address));
+        return IovaBounds.minUnsigned(wanted, MAX_ALIGNMENT_BYTES);
     }
 
     private long findHoleInAllowed(AreaIndex areas, long lengthBytes, long alignment, long pageOffset) {
         for (IovaRange range : allowed) {
-            long last = minUnsigned(range.last(), AUTOMATIC_LAST);
-            long start = maxUnsigned(range.start(), AUTOMATIC_START);
+            long last = IovaBounds.minUnsigned(range.last(), AUTOMATIC_LAST);
+            long start = IovaBounds.maxUnsigned(range.start(), AUTOMATIC_START);
             long found = Long.compareUnsigned(start, last) > 0 ? 0 : findHoleIn(areas, start, last, lengthBytes, alignment, pageOffset);
             if (found != 0) {
                 return found;
@@ -188,7 +188,7 @@ final class IovaLayout {
             long usedStart = byArea ? area.iova : reservedStarts[reserved];
             long usedLast = byArea ? area.lastIova : reservedLasts[reserved];
             if (Long.compareUnsigned(usedStart, cursor) > 0) {
-                long found = fit(cursor, minUnsigned(usedStart - 1, last), lengthBytes, alignment, pageOffset);
+                long found = fit(cursor, IovaBounds.minUnsigned(usedStart - 1, last), lengthBytes, alignment, pageOffset);
                 if (found != 0) {
                     return found;
                 }
@@ -233,7 +233,7 @@ final class IovaLayout {
             IovaRange top = united.isEmpty() ? null : united.getLast();
             boolean touches = top != null && (top.overlaps(range) || top.last() + 1 == range.start());
             if (touches) {
-                united.set(united.size() - 1, new IovaRange(top.start(), maxUnsigned(top.last(), range.last())));
+                united.set(united.size() - 1, new IovaRange(top.start(), IovaBounds.maxUnsigned(top.last(), range.last())));
             } else {
                 united.add(range);
             }
@@ -241,13 +241,5 @@ final class IovaLayout {
         reservedStarts = united.stream().mapToLong(IovaRange::start).toArray();
         reservedLasts = united.stream().mapToLong(IovaRange::last).toArray();
         searchedTo = 0;
-    }
-
-    private static long minUnsigned(long a, long b) {
-        return Long.compareUnsigned(a, b) <= 0 ? a : b;
-    }
-
-    private static long maxUnsigned(long a, long b) {
-        return Long.compareUnsigned(a, b) >= 0 ? a : b;
     }
 }

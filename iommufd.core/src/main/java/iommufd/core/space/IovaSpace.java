@@ -6,16 +6,12 @@ import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import iommufd.api.IovaRange;
 import iommufd.api.IovaRanges;
-import iommufd.api.hardware.DirtyTracking;
 import iommufd.api.hardware.DomainGeometry;
 import iommufd.api.hardware.PagingDomain;
 import iommufd.api.memory.UserMemory;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
-import java.util.Collections;
-import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
@@ -31,9 +27,9 @@ import org.slf4j.LoggerFactory;
 public final class IovaSpace {
     private static final Logger LOG = LoggerFactory.getLogger(IovaSpace.class);
 
-    final ReentrantLock domainsLock;
-    final ReentrantReadWriteLock iovaLock;
     private final Mappings mappings;
+    private final ReentrantLock domainsLock;
+    private final ReentrantReadWriteLock iovaLock;
     /** Domains lock. */
     private final FollowingDomains domains;
     private final List<SpaceAccess> accesses = new CopyOnWriteArrayList<>();
@@ -63,7 +59,7 @@ public final class IovaSpace {
 
     /** As {@link iommufd.api.Ioas#copyAt}. */
     public void copyAt(long iova, IovaSpace source, long sourceIova, long lengthBytes, DmaAccess access) {
-        Mappings.checkRange(iova, lengthBytes);
+        IovaBounds.checkRange(iova, lengthBytes);
         mappings.copy(false, iova, source.mappings.slices(sourceIova, lengthBytes), lengthBytes, access);
     }
 
@@ -72,8 +68,8 @@ public final class IovaSpace {
         if (iova == 0 && lengthBytes == -1L) {
             return unmapAll();
         }
-        Mappings.checkRange(iova, lengthBytes);
-        long last = Mappings.lastOf(iova, lengthBytes);
+        IovaBounds.checkRange(iova, lengthBytes);
+        long last = IovaBounds.lastOf(iova, lengthBytes);
         long unmapped = mappings.unmap(iova, last);
         if (unmapped == 0) {
             throw new IommufdException(Errno.ENOENT, "nothing is mapped in 0x%x..0x%x".formatted(iova, last));
@@ -317,26 +313,7 @@ public final class IovaSpace {
      *         page size or bitmap; {@link Errno#EOVERFLOW}
      */
     public void readDirty(PagingDomain domain, long iova, long lengthBytes, long pageSizeBytes, MemorySegment bitmap, boolean clear) {
-        DirtyTracking tracking = domain.dirtyTracking().orElseThrow(() -> new IommufdException(Errno.EOPNOTSUPP,
-                "the page table was not made for dirty tracking; allocate it with that option"));
-        if (lengthBytes == 0) {
-            throw new IommufdException(Errno.EINVAL, "the length is 0");
-        }
-        long last = Mappings.lastOf(iova, lengthBytes);
-        if (Long.bitCount(pageSizeBytes) != 1 || ((iova | last + 1) & pageSizeBytes - 1) != 0) {
-            throw new IommufdException(Errno.EINVAL, "the page size 0x%x is no power of two, or 0x%x..0x%x is not made of such pages"
-                    .formatted(pageSizeBytes, iova, last));
-        }
-        DirtyBitmap written = new DirtyBitmap(iova, lengthBytes, pageSizeBytes, bitmap);
-        iovaLock.readLock().lock();
-        try {
-            if (((iova | last + 1) & mappings.alignmentBytes - 1) != 0) {
-                throw new IommufdException(Errno.EINVAL, "0x%x..0x%x is not aligned to 0x%x".formatted(iova, last, mappings.alignmentBytes));
-            }
-            mappings.lastContiguous(iova, last).ifPresent(mappedLast -> tracking.read(iova, mappedLast, clear, written));
-        } finally {
-            iovaLock.readLock().unlock();
-        }
+        DirtyHarvest.read(mappings, domain, iova, lengthBytes, pageSizeBytes, bitmap, clear);
     }
 
     /** As {@link #recharge(List, PinCharge)} for this space alone. */
@@ -352,34 +329,7 @@ public final class IovaSpace {
      *         the new payer's limit
      */
     public static void recharge(List<IovaSpace> spaces, PinCharge newCharge) {
-        int locked = 0;
-        try {
-            for (; locked < spaces.size(); locked++) {
-                spaces.get(locked).domainsLock.lock();
-                spaces.get(locked).iovaLock.writeLock().lock();
-            }
-            Set<SharedPages> moving = Collections.newSetFromMap(new IdentityHashMap<>());
-            long pages = 0;
-            for (IovaSpace space : spaces) {
-                for (Area area = space.mappings.areas.first(); area != null; area = area.next) {
-                    if (area.pages.kind() != UserMemory.Kind.FILE) {
-                        throw new IommufdException(Errno.EINVAL, "0x%x..0x%x is not memory of a file, so its charge cannot move"
-                                .formatted(area.iova, area.lastIova));
-                    }
-                    if (area.pages.charge() != newCharge && moving.add(area.pages)) {
-                        pages += area.pages.chargedPages();
-                    }
-                }
-            }
-            newCharge.charge(pages);
-            moving.forEach(each -> each.moveCharge(newCharge));
-            spaces.forEach(space -> space.mappings.charge = newCharge);
-        } finally {
-            while (--locked >= 0) {
-                spaces.get(locked).iovaLock.writeLock().unlock();
-                spaces.get(locked).domainsLock.unlock();
-            }
-        }
+        ChargeMove.move(spaces, newCharge);
     }
 
     /** Whether nothing is mapped. */
@@ -395,6 +345,10 @@ public final class IovaSpace {
             LOG.error("an address space could not be emptied; its pages stay pinned", refused);
         }
         mappings.clear();
+    }
+
+    Mappings mappings() {
+        return mappings;
     }
 
     /** Takes an area whose memory was revoked out of every page table, and tells accesses that pin it. */
@@ -447,7 +401,7 @@ public final class IovaSpace {
     }
 
     private void checkAlignment(long alignment) {
-        for (Area area = mappings.areas.first(); area != null && alignment != mappings.alignmentBytes; area = area.next) {
+        for (Area area = mappings.areas.first(); area != null; area = area.next) {
             if (!area.alignedTo(alignment)) {
                 throw new IommufdException(Errno.EADDRINUSE, "the mapping 0x%x..0x%x is not aligned to 0x%x; unmap it first"
                         .formatted(area.iova, area.lastIova, alignment));

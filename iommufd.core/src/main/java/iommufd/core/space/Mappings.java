@@ -62,7 +62,7 @@ final class Mappings {
      * @return where
      */
     long map(boolean automatic, long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access) {
-        checkRange(iova, lengthBytes);
+        IovaBounds.checkRange(iova, lengthBytes);
         long last = address + (lengthBytes - 1);
         if (Long.compareUnsigned(last, address) < 0 || last == -1L) {
             throw new IommufdException(Errno.EOVERFLOW, "0x%x bytes from 0x%x on reach beyond 64 bits".formatted(lengthBytes, address));
@@ -115,14 +115,14 @@ final class Mappings {
 
     /** What a range shows; every slice comes with a reference. */
     Slices slices(long iova, long lengthBytes) {
-        checkRange(iova, lengthBytes);
-        long last = lastOf(iova, lengthBytes);
+        IovaBounds.checkRange(iova, lengthBytes);
+        long last = IovaBounds.lastOf(iova, lengthBytes);
         Slices slices = new Slices(1);
         iovaLock.readLock().lock();
         try {
             for (long from = iova; ; ) {
                 Area area = readyAreaAt(from);
-                long part = minUnsigned(area.lastIova - from, last - from);
+                long part = IovaBounds.minUnsigned(area.lastIova - from, last - from);
                 slices.add(area.pages, area.byteOf(from), part + 1);
                 if (from + part == last) {
                     break;
@@ -187,7 +187,7 @@ final class Mappings {
         if ((iova & alignmentBytes - 1) != 0) {
             throw new IommufdException(Errno.EINVAL, "IOVA 0x%x is not a multiple of 0x%x".formatted(iova, alignmentBytes));
         }
-        long last = lastOf(iova, lengthBytes);
+        long last = IovaBounds.lastOf(iova, lengthBytes);
         if (layout.overlapsReserved(iova, last)) {
             throw new IommufdException(Errno.EINVAL, "a part of 0x%x..0x%x is reserved; usable are %s".formatted(iova, last, layout.unreserved()));
         }
@@ -390,28 +390,5 @@ final class Mappings {
             area = area.next;
         }
         return OptionalLong.of(Long.compareUnsigned(area.lastIova, last) < 0 ? area.lastIova : last);
-    }
-
-    /** @throws IommufdException {@link Errno#EOVERFLOW}, {@link Errno#EINVAL} for no length at all */
-    static void checkRange(long iova, long lengthBytes) {
-        if (iova == -1L || lengthBytes == -1L) {
-            throw new IommufdException(Errno.EOVERFLOW, "IOVA and length must be below 2^64 - 1");
-        }
-        if (lengthBytes == 0) {
-            throw new IommufdException(Errno.EINVAL, "the length is 0");
-        }
-    }
-
-    /** @throws IommufdException {@link Errno#EOVERFLOW} */
-    static long lastOf(long iova, long lengthBytes) {
-        long last = iova + (lengthBytes - 1);
-        if (Long.compareUnsigned(last, iova) < 0) {
-            throw new IommufdException(Errno.EOVERFLOW, "0x%x bytes from IOVA 0x%x on reach beyond 64 bits".formatted(lengthBytes, iova));
-        }
-        return last;
-    }
-
-    private static long minUnsigned(long a, long b) {
-        return Long.compareUnsigned(a, b) <= 0 ? a : b;
     }
 }

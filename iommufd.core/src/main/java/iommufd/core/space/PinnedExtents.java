@@ -12,26 +12,23 @@ import org.slf4j.LoggerFactory;
  */
 final class PinnedExtents {
     private static final Logger LOG = LoggerFactory.getLogger(PinnedExtents.class);
-    private static final int RUNS_AT_FIRST = 4;
-    private static final int SPARE_RUNS = 4;
-
-    private long[] firstPages = new long[2];
-    private PinnedRuns[] runs = new PinnedRuns[2];
+    private long[] firstPages = new long[1];
+    private PinnedRuns[] runs = new PinnedRuns[1];
     private int count;
-    private final PinnedRuns[] spares = new PinnedRuns[SPARE_RUNS];
-    private int spareCount;
+    /** Runs of a former extent, if there are any, to be used again. */
+    private PinnedRuns spare = new PinnedRuns(1);
 
     /** Empty runs to pin into; give them to {@link #insert} or {@link #recycle}. */
     PinnedRuns takeRuns() {
-        return spareCount == 0 ? new PinnedRuns(RUNS_AT_FIRST) : spares[--spareCount];
+        PinnedRuns taken = spare == null ? new PinnedRuns(1) : spare;
+        spare = null;
+        return taken;
     }
 
     /** Takes runs back. */
     void recycle(PinnedRuns unused) {
-        if (spareCount < SPARE_RUNS) {
-            unused.clear();
-            spares[spareCount++] = unused;
-        }
+        unused.clear();
+        spare = unused;
     }
 
     /** Adds pages that are not here. */

@@ -16,15 +16,9 @@ final class SharedPages {
     private static final long PAGE_BYTES = UserMemory.PAGE_BYTES;
 
     private final ReentrantLock lock = new ReentrantLock();
-    private final HoldCounts holds = new HoldCounts();
-    private final PinnedExtents extents = new PinnedExtents();
-    private UserMemory memory;
+    private final PagePins pins = new PagePins();
     private UserMemory.Kind kind = UserMemory.Kind.PROCESS;
-    private PinCharge charge = PinCharge.NONE;
-    private long startAddress;
     private long pageCount;
-    private boolean writable;
-    private long pinnedPages;
     private int references;
     private Area firstArea;
     /** Pages {@code [revokedFirst, revokedEnd)} and maybe some between were revoked; empty if none. */
@@ -39,19 +33,16 @@ final class SharedPages {
      * @param address start in the memory, multiple of a page
      */
     void init(UserMemory ofMemory, long address, long pages, boolean mayBeWritten, PinCharge payer) {
-        assert references == 0 && holds.isEmpty() : "only pages nobody uses are used anew";
+        assert references == 0 : "only pages nobody uses are used anew";
         if (watch != null && watch.memory != ofMemory) {
             forgetMemory();
         }
         UserMemory.Kind ofKind = ofMemory.kind();
         lock.lock();
         try {
-            memory = ofMemory;
+            pins.init(ofMemory, address, mayBeWritten, ofKind == UserMemory.Kind.EXPORTED ? PinCharge.NONE : payer);
             kind = ofKind;
-            startAddress = address;
             pageCount = pages;
-            writable = mayBeWritten;
-            charge = ofKind == UserMemory.Kind.EXPORTED ? PinCharge.NONE : payer;
             revokedFirst = Long.MAX_VALUE;
             revokedEnd = 0;
             references = 1;
@@ -64,10 +55,10 @@ final class SharedPages {
     }
 
     private void watchMemory() {
-        RevocationWatch fresh = new RevocationWatch(this, memory);
+        RevocationWatch fresh = new RevocationWatch(this, pins.memory());
         watch = fresh;
         try {
-            fresh.subscription = memory.onRevocation(fresh);
+            fresh.subscription = fresh.memory.onRevocation(fresh);
         } catch (RuntimeException | Error failed) {
             watch = null;
             references = 0;
@@ -80,11 +71,11 @@ final class SharedPages {
     }
 
     boolean writable() {
-        return writable;
+        return pins.writable();
     }
 
     long startAddress() {
-        return startAddress;
+        return pins.startAddress();
     }
 
     long pageCount() {
@@ -107,8 +98,8 @@ final class SharedPages {
             if (--references > 0) {
                 return false;
             }
-            if (!holds.isEmpty()) {
-                drop(0, pageCount);
+            if (!pins.isEmpty()) {
+                pins.unhold(0, pageCount);
             }
             return true;
         } finally {
@@ -167,7 +158,7 @@ final class SharedPages {
             if (revoked(first, end)) {
                 return false;
             }
-            holdLocked(first, end);
+            pins.hold(first, end);
             return true;
         } finally {
             lock.unlock();
@@ -184,7 +175,7 @@ final class SharedPages {
     void unhold(long first, long end) {
         lock.lock();
         try {
-            drop(first, end);
+            pins.unhold(first, end);
         } finally {
             lock.unlock();
         }
@@ -194,7 +185,7 @@ final class SharedPages {
     void leak(long first, long end) {
         lock.lock();
         try {
-            holds.add(first, end, 1);
+            pins.holdAgain(first, end);
             references++;
         } finally {
             lock.unlock();
@@ -214,8 +205,8 @@ final class SharedPages {
             if (revoked(first, end)) {
                 throw new IommufdException(Errno.ENODEV, "the memory behind this range was revoked by its owner");
             }
-            holdLocked(first, end);
-            extents.appendTo(startByte, lengthBytes, runs);
+            pins.hold(first, end);
+            pins.appendTo(startByte, lengthBytes, runs);
             area.accessPins++;
             area.locks += locking ? 1 : 0;
         } finally {
@@ -229,7 +220,7 @@ final class SharedPages {
         try {
             area.accessPins--;
             area.locks -= locking ? 1 : 0;
-            drop(Area.pageOf(startByte), Area.pageOf(startByte + lengthBytes - 1) + 1);
+            pins.unhold(Area.pageOf(startByte), Area.pageOf(startByte + lengthBytes - 1) + 1);
         } finally {
             lock.unlock();
         }
@@ -249,12 +240,12 @@ final class SharedPages {
             if (revoked(first, end)) {
                 throw new IommufdException(Errno.ENODEV, "the memory behind this range was revoked by its owner");
             }
-            boolean pinned = holds.freePages(first, end) == 0;
+            boolean pinned = pins.holdsAll(first, end);
             if (pinned) {
-                extents.appendTo(first * PAGE_BYTES, (end - first) * PAGE_BYTES, wholePages);
-                holds.add(first, end, 1);
+                pins.appendTo(first * PAGE_BYTES, (end - first) * PAGE_BYTES, wholePages);
+                pins.holdAgain(first, end);
             } else {
-                pin(first, end, write, wholePages);
+                pins.pin(first, end, write, wholePages);
             }
             return pinned;
         } finally {
@@ -267,7 +258,7 @@ final class SharedPages {
         if (held) {
             unhold(Area.pageOf(startByte), Area.pageOf(startByte + lengthBytes - 1) + 1);
         } else {
-            PinnedExtents.unpin(wholePages, memory);
+            PinnedExtents.unpin(wholePages, pins.memory());
         }
     }
 
@@ -278,15 +269,7 @@ final class SharedPages {
     PinnedRuns runs(long startByte, long lengthBytes, PinnedRuns scratch) {
         lock.lock();
         try {
-            if (((startByte | lengthBytes) & PAGE_BYTES - 1) == 0) {
-                PinnedRuns exact = extents.exactly(Area.pageOf(startByte), Area.pageOf(startByte + lengthBytes));
-                if (exact != null) {
-                    return exact;
-                }
-            }
-            scratch.clear();
-            extents.appendTo(startByte, lengthBytes, scratch);
-            return scratch;
+            return pins.runs(startByte, lengthBytes, scratch);
         } finally {
             lock.unlock();
         }
@@ -303,94 +286,22 @@ final class SharedPages {
     }
 
     PinCharge charge() {
-        return charge;
+        return pins.charge();
     }
 
     /** Pages charged now. All spaces that show these pages are locked by the caller. */
     long chargedPages() {
-        return charge == PinCharge.NONE ? 0 : pinnedPages;
+        return pins.charge() == PinCharge.NONE ? 0 : pins.pinnedPages();
     }
 
     /** Lets another payer, who was charged already, pay for what is pinned. Locks as {@link #chargedPages}. */
     void moveCharge(PinCharge to) {
         lock.lock();
         try {
-            charge.uncharge(pinnedPages);
-            charge = to;
+            pins.moveCharge(to);
         } finally {
             lock.unlock();
         }
-    }
-
-    private void holdLocked(long first, long end) {
-        long missing = holds.freePages(first, end);
-        if (missing > 0) {
-            pinMissing(first, end, missing);
-        }
-        holds.add(first, end, 1);
-    }
-
-    private void pinMissing(long first, long end, long missing) {
-        charge.charge(missing);
-        long gap = holds.nextFree(first, end);
-        try {
-            while (gap < end) {
-                long gapEnd = holds.nextHeld(gap, end);
-                PinnedRuns runs = extents.takeRuns();
-                try {
-                    pin(gap, gapEnd, writable, runs);
-                } catch (IommufdException refused) {
-                    extents.recycle(runs);
-                    throw refused;
-                }
-                extents.insert(gap, runs);
-                gap = holds.nextFree(gapEnd, end);
-            }
-        } catch (IommufdException refused) {
-            unpinGaps(first, gap);
-            charge.uncharge(missing);
-            throw refused;
-        }
-        pinnedPages += missing;
-    }
-
-    /** Appends the runs of pages; checks that the memory kept its promise. */
-    private void pin(long first, long end, boolean write, PinnedRuns runs) {
-        long lengthBytes = (end - first) * PAGE_BYTES;
-        try {
-            memory.pin(startAddress + first * PAGE_BYTES, lengthBytes, write, runs);
-        } catch (RuntimeException | Error failed) {
-            runs.clear();
-            throw PluginFailure.of("memory asked to pin 0x%x bytes at 0x%x".formatted(lengthBytes, startAddress + first * PAGE_BYTES), failed);
-        }
-        if (runs.totalBytes() != lengthBytes) {
-            long got = runs.totalBytes();
-            PinnedExtents.unpin(runs, memory);
-            runs.clear();
-            throw new IommufdException(Errno.EIO, "the memory pinned 0x%x bytes instead of 0x%x; its owner must be repaired"
-                    .formatted(got, lengthBytes));
-        }
-    }
-
-    private void drop(long first, long end) {
-        holds.add(first, end, -1);
-        long unpinned = unpinGaps(first, end);
-        if (unpinned > 0) {
-            pinnedPages -= unpinned;
-            charge.uncharge(unpinned);
-        }
-    }
-
-    /** Unpins the pages nobody holds. @return how many */
-    private long unpinGaps(long first, long end) {
-        long unpinned = 0;
-        for (long gap = holds.nextFree(first, end); gap < end; ) {
-            long gapEnd = holds.nextHeld(gap, end);
-            extents.unpin(gap, gapEnd, memory);
-            unpinned += gapEnd - gap;
-            gap = holds.nextFree(gapEnd, end);
-        }
-        return unpinned;
     }
 
     private boolean revoked(long first, long end) {
@@ -406,8 +317,8 @@ final class SharedPages {
             if (watch != by || references == 0) {
                 return;
             }
-            long first = Math.max(0, (address - startAddress) / PAGE_BYTES);
-            long end = Math.min(pageCount, (address + lengthBytes - startAddress + PAGE_BYTES - 1) / PAGE_BYTES);
+            long first = Math.max(0, (address - pins.startAddress()) / PAGE_BYTES);
+            long end = Math.min(pageCount, (address + lengthBytes - pins.startAddress() + PAGE_BYTES - 1) / PAGE_BYTES);
             if (first >= end) {
                 return;
             }

@@ -59,8 +59,8 @@ public final class SpaceAccess implements AutoCloseable {
      *         {@link Errno#ENOMEM} beyond the limit, {@link Errno#ENODEV} if revoked, or what pinning the memory throws
      */
     public void pin(long iova, long lengthBytes, boolean writable, PinnedRuns runs) {
-        Mappings.checkRange(iova, lengthBytes);
-        long last = Mappings.lastOf(iova, lengthBytes);
+        IovaBounds.checkRange(iova, lengthBytes);
+        long last = IovaBounds.lastOf(iova, lengthBytes);
         if (!pins) {
             throw new IommufdException(Errno.EINVAL, "this access was made for a client that never pins");
         }
@@ -164,8 +164,8 @@ public final class SpaceAccess implements AutoCloseable {
     }
 
     private void copy(long iova, MemorySegment bytes, boolean write) {
-        Mappings.checkRange(iova, bytes.byteSize());
-        long last = Mappings.lastOf(iova, bytes.byteSize());
+        IovaBounds.checkRange(iova, bytes.byteSize());
+        long last = IovaBounds.lastOf(iova, bytes.byteSize());
         lock.lock();
         mappings.iovaLock.readLock().lock();
         try {

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 
-/** A payer with a limit that can also refuse on demand. */
+/** A payer with a limit that can also refuse on demand. Thread-safe. */
 final class CountingCharge implements PinCharge {
     long pages;
     long limit = Long.MAX_VALUE;
@@ -13,7 +13,7 @@ final class CountingCharge implements PinCharge {
     int chargesUntilRefusal = -1;
 
     @Override
-    public void charge(long more) {
+    public synchronized void charge(long more) {
         boolean refused = chargesUntilRefusal >= 0 && chargesUntilRefusal-- == 0;
         if (refused || pages + more > limit) {
             throw new IommufdException(Errno.ENOMEM, "limit");
@@ -22,7 +22,7 @@ final class CountingCharge implements PinCharge {
     }
 
     @Override
-    public void uncharge(long fewer) {
+    public synchronized void uncharge(long fewer) {
         pages -= fewer;
         assertThat(pages).isNotNegative();
     }

@@ -337,4 +337,63 @@ class IovaSpaceRulesTest extends SpaceTest {
         space.unmapAll();
         assertThat(exported.pinnedPages()).isZero();
     }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void everyLengthIsMappedIfItIsAligned(boolean domainPresent) {
+        withDomain(domainPresent);
+        for (long bytes = 1; bytes != 2 * PAGE; bytes++) {
+            long length = bytes;
+            if (domainPresent && length % 2048 != 0) {
+                assertRefused(Errno.EINVAL, () -> space.map(memory, 0, length, RW));
+            } else {
+                long iova = space.map(memory, 0, length, RW);
+                assertThat(space.unmap(iova, length)).isEqualTo(length);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void anyPartOfAMappingCanBeCopied(boolean domainPresent) {
+        withDomain(domainPresent);
+        long last = BASE + MEMORY_PAGES * PAGE - (domainPresent ? 1 : 2);
+        space.mapAt(BASE, memory, 0, last - BASE + 1, RW);
+        IovaSpace target = new IovaSpace(charge);
+        for (long iova = BASE - PAGE; iova <= last; iova += 511) {
+            long from = iova;
+            if (from < BASE || from + 2047 > last) {
+                assertRefused(Errno.ENOENT, () -> target.copyAt(BASE, space, from, 2048, RW));
+            } else {
+                target.copyAt(BASE, space, from, 2048, RW);
+                assertThat(target.unmap(BASE, 2048)).isEqualTo(2048);
+            }
+        }
+        target.close();
+    }
+
+    @Test
+    void alignmentRisesOnlyIfEveryMappingFollows() {
+        space.mapAt(BASE, memory, 0, PAGE, RW);
+        space.setHugePages(false);
+        assertRefused(Errno.EINVAL, () -> space.mapAt(BASE + PAGE, memory, 2048, PAGE, RW));
+        space.setHugePages(true);
+        space.mapAt(BASE + PAGE, memory, 2048, PAGE, RW);
+        assertRefused(Errno.EADDRINUSE, () -> space.setHugePages(false));
+        assertThat(space.unmap(BASE, 2 * PAGE)).isEqualTo(2 * PAGE);
+    }
+
+    @Test
+    void aPinnedAreaSurvivesItsPageTable() {
+        space.addDomain(domain);
+        map(BASE, 32);
+        SpaceAccess access = space.openAccess((iova, length) -> { });
+        PinnedRuns runs = new PinnedRuns(1);
+        access.pin(BASE + 5 * PAGE, PAGE, true, runs);
+        space.removeDomain(domain);
+        assertThat(memory.pinnedPages()).isOne();
+        assertThat(runs.physicalAddress(0)).isEqualTo(memory.physicalAddress(5 * PAGE));
+        access.unpin(BASE + 5 * PAGE, PAGE);
+        access.close();
+    }
 }

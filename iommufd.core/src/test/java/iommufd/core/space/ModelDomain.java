@@ -30,6 +30,7 @@ final class ModelDomain implements PagingDomain {
     RuntimeException brokenMap;
     RuntimeException brokenUnmap;
     int unmapCalls;
+    boolean tracksDirty = true;
 
     ModelDomain(long apertureStart, long apertureLast, long pageSizes) {
         geometry = new DomainGeometry(new IovaRange(apertureStart, apertureLast), pageSizes);
@@ -114,7 +115,7 @@ final class ModelDomain implements PagingDomain {
 
     @Override
     public Optional<DirtyTracking> dirtyTracking() {
-        return Optional.of(new DirtyTracking() {
+        return !tracksDirty ? Optional.empty() : Optional.of(new DirtyTracking() {
             @Override
             public void setEnabled(boolean enabled) {
                 dirty.clear();
