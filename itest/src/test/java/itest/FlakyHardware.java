@@ -35,7 +35,8 @@ final class FlakyHardware implements AutoCloseable {
     private static final List<Class<?>> WRAPPED = List.of(IommuHardware.class, HardwareEndpoint.class, HardwarePort.class, PagingDomain.class,
             NestedDomain.class, HardwareViommu.class, DirtyTracking.class);
 
-    private final List<HardwareEndpoint> endpoints = new CopyOnWriteArrayList<>();
+    /** Endpoints of the real backend that were not released. */
+    private final List<HardwareEndpoint> held = new CopyOnWriteArrayList<>();
     private final CountDownLatch closed = new CountDownLatch(1);
     private final ServiceRegistration<IommuHardware> registration;
     private volatile Misbehaviour misbehaviour = Misbehaviour.NONE;
@@ -66,7 +67,7 @@ final class FlakyHardware implements AutoCloseable {
         misbehaviour = Misbehaviour.NONE;
         closed.countDown();
         registration.unregister();
-        endpoints.forEach(HardwareEndpoint::release);
+        held.forEach(HardwareEndpoint::release);
     }
 
     /** One object of the real backend. */
@@ -100,7 +101,9 @@ final class FlakyHardware implements AutoCloseable {
                 throw refused.getCause();
             }
             if (answer instanceof HardwareEndpoint endpoint) {
-                endpoints.add(endpoint);
+                held.add(endpoint);
+            } else if (method.getName().equals("release")) {
+                held.remove(real);
             }
             return answer instanceof Optional<?> optional ? optional.map(FlakyHardware.this::wrapped) : wrapped(answer);
         }

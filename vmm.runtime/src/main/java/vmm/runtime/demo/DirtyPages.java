@@ -26,7 +26,7 @@ final class DirtyPages implements Step {
     }
 
     @Override
-    public void run(Testbed bed, Screen screen) {
+    public void run(Testbed bed, Screen screen) throws InterruptedException {
         // Small entries, so that one bit of the hardware stands for one page.
         Ioas small = bed.context().allocateIoas();
         small.setHugePages(false);
@@ -43,22 +43,33 @@ final class DirtyPages implements Step {
         }
     }
 
-    private static void check(Testbed bed, PagingHwpt tracked, Screen screen) {
+    private static void check(Testbed bed, PagingHwpt tracked, Screen screen) throws InterruptedException {
         tracked.setDirtyTracking(true);
-        Random random = new Random(SEED);
-        BitSet written = write(bed, random);
+        bed.onBoth(hardware -> checkOne(hardware, bed, tracked, screen));
+        BitSet written = write(bed, SEED + 1);
+        try {
+            bed.swap();
+            written.or(write(bed, SEED + 2));
+        } finally {
+            bed.swap();
+        }
+        compare("Pages written before and after an exchange are reported", written, read(bed, tracked), screen);
+        tracked.setDirtyTracking(false);
+    }
+
+    private static void checkOne(String hardware, Testbed bed, PagingHwpt tracked, Screen screen) {
+        BitSet written = write(bed, SEED);
         long began = System.nanoTime();
         BitSet reported = read(bed, tracked);
         long took = System.nanoTime() - began;
-        compare("Reported pages are the pages written", written, reported, screen);
+        compare(hardware + ": reported pages are the pages written", written, reported, screen);
         BitSet again = read(bed, tracked);
-        screen.check("A page that was read and cleared is clean", again.isEmpty(), Quantity.count(again.cardinality(), "page") + " reported");
+        screen.check(hardware + ": a page is clean once it was read and cleared", again.isEmpty(),
+                Quantity.count(again.cardinality(), "page") + " reported");
         // The devices hold these translations in their IOTLBs by now.
-        BitSet rewritten = write(bed, new Random(SEED));
-        compare("Pages written again after that are reported again", rewritten, read(bed, tracked), screen);
-        screen.note("reading and clearing the bitmap of %s took %s"
+        compare(hardware + ": written again after that, it is reported again", write(bed, SEED), read(bed, tracked), screen);
+        screen.note("   reading and clearing the bitmap of %s took %s"
                 .formatted(Quantity.count(bed.ram().lengthBytes() / PAGE_BYTES, "page"), Quantity.time(took)));
-        tracked.setDirtyTracking(false);
     }
 
     private static void compare(String claim, BitSet written, BitSet reported, Screen screen) {
@@ -71,7 +82,8 @@ final class DirtyPages implements Step {
     }
 
     /** Both devices write a few bytes here and there, now and then across a page boundary. @return the pages touched */
-    private static BitSet write(Testbed bed, Random random) {
+    private static BitSet write(Testbed bed, long seed) {
+        Random random = new Random(seed);
         MemorySegment source = Arena.ofAuto().allocate(PAGE_BYTES);
         BitSet pages = new BitSet();
         for (int i = 0; i < WRITES; i++) {

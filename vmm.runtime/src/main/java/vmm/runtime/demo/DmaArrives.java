@@ -26,12 +26,12 @@ final class DmaArrives implements Step {
 
     @Override
     public void run(Testbed bed, Screen screen) throws InterruptedException {
-        fillAndReadBack(bed, screen);
+        bed.onBoth(hardware -> fillAndReadBack(hardware, bed, screen));
         scatter(bed, screen);
         addAtomically(bed, screen);
     }
 
-    private static void fillAndReadBack(Testbed bed, Screen screen) throws InterruptedException {
+    private static void fillAndReadBack(String hardware, Testbed bed, Screen screen) throws InterruptedException {
         long share = bed.ram().lengthBytes() / Testbed.DEVICES;
         List<Fill> fills = new ArrayList<>();
         // The first pass touches fresh memory and warms the code up; the last one is timed.
@@ -42,7 +42,7 @@ final class DmaArrives implements Step {
                 fills.add(fill);
                 bed.devices().get(device).start(fill);
             }
-            screen.progress("pass %d of %d: both devices fill the guest memory and read it back".formatted(pass + 1, PASSES));
+            screen.progress("%s, pass %d of %d: both devices fill the guest memory and read it back".formatted(hardware, pass + 1, PASSES));
             for (EmulatedDevice device : bed.devices()) {
                 device.join();
             }
@@ -52,13 +52,13 @@ final class DmaArrives implements Step {
         long differing = fills.stream().mapToLong(fill -> fill.differingInMemory).sum();
         long differingBack = fills.stream().mapToLong(fill -> fill.differingReadBack).sum();
         String size = Quantity.bytes(bed.ram().lengthBytes());
-        screen.check("Every byte the devices write is in guest memory", differing == 0 && failed == 0,
+        screen.check(hardware + ": every byte written by DMA is in guest memory", differing == 0 && failed == 0,
                 "%s compared, %s wrong, %s".formatted(size, Quantity.count(differing), Quantity.count(failed, "failed request")));
-        screen.check("Every byte is read back by DMA as it was written", differingBack == 0 && failed == 0,
+        screen.check(hardware + ": every byte is read back by DMA as it was", differingBack == 0 && failed == 0,
                 "%s compared, %s wrong".formatted(size, Quantity.count(differingBack)));
         double writeNanos = fills.stream().mapToLong(fill -> fill.writeNanos).average().orElse(0);
         double readNanos = fills.stream().mapToLong(fill -> fill.readNanos).average().orElse(0);
-        screen.note("throughput of each device, both at work: writes %s, reads %s, in requests of %s".formatted(
+        screen.note("   each of the two devices writes %s and reads %s, in requests of %s".formatted(
                 Quantity.rate(share, writeNanos), Quantity.rate(share, readNanos), Quantity.bytes(REQUEST_BYTES)));
     }
 

@@ -37,13 +37,7 @@ final class FaultRecords implements Step {
             readOnly.segment().fill(CANARY);
             bed.ioas().mapAt(Testbed.SPARE_IOVA, readOnly, 0, RAM_BYTES, DmaAccess.READ);
             try {
-                provoke(bed, readOnly, heard, screen);
-                bed.swap();
-                try {
-                    provoke(bed, readOnly, heard, screen);
-                } finally {
-                    bed.swap();
-                }
+                bed.onBoth(hardware -> provoke(hardware, bed, readOnly, heard, screen));
             } finally {
                 bed.ioas().unmap(Testbed.SPARE_IOVA, RAM_BYTES);
             }
@@ -52,8 +46,7 @@ final class FaultRecords implements Step {
         }
     }
 
-    private static void provoke(Testbed bed, GuestRam readOnly, List<DmaFault> heard, Screen screen) throws InterruptedException {
-        String hardware = bed.serving().name();
+    private static void provoke(String hardware, Testbed bed, GuestRam readOnly, List<DmaFault> heard, Screen screen) throws InterruptedException {
         MemorySegment buffer = Arena.ofAuto().allocate(REQUEST_BYTES);
         DmaPort port = bed.devices().getFirst().port();
 

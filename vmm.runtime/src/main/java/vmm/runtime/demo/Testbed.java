@@ -106,6 +106,22 @@ final class Testbed implements AutoCloseable {
         return services.hardware().swap(serving().name(), standby().name());
     }
 
+    /** Something to do while the hardware of that name serves. */
+    interface Visit {
+        void on(String hardware) throws InterruptedException;
+    }
+
+    /** Does it on the hardware that serves, then on the other one, and leaves the first serving. */
+    void onBoth(Visit visit) throws InterruptedException {
+        visit.on(serving().name());
+        swap();
+        try {
+            visit.on(serving().name());
+        } finally {
+            swap();
+        }
+    }
+
     private Stream<HardwareState> working() {
         return services.hardware().hardware().stream().filter(hardware -> hardware.state() != State.FAILED);
     }
