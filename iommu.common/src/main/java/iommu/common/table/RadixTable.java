@@ -25,6 +25,7 @@ public final class RadixTable implements AutoCloseable {
     private final TableEntries entries;
     private final long root;
     private final int top;
+    private final SingleLeaf singleLeaf;
     private final long[] spares = new long[SPARE_TABLES];
     private int spareCount;
     private long[] unlinked = new long[64];
@@ -37,6 +38,7 @@ public final class RadixTable implements AutoCloseable {
         entries = new TableEntries(format);
         top = format.levels - 1;
         root = pool.allocate(format.tableBytesLg2[top]);
+        singleLeaf = new SingleLeaf(format, pool, root);
     }
 
     /** Physical address of the top table. */
@@ -56,6 +58,10 @@ public final class RadixTable implements AutoCloseable {
      * @throws IommufdException as {@link PagingDomain#map}; {@link Errno#EINVAL} for no runs or misalignment
      */
     public void map(long iova, PinnedRuns runs, DmaAccess access, boolean smallestOnly) {
+        if (runs.count() == 1
+                && singleLeaf.map(iova, runs.physicalAddress(0), runs.lengthBytes(0), access, smallestOnly)) {
+            return;
+        }
         check(iova, runs);
         long at = iova;
         try {
@@ -244,7 +250,8 @@ public final class RadixTable implements AutoCloseable {
      * @throws IllegalStateException if a leaf would be cut
      */
     public long unmap(long iova, long lastIova) {
-        return unmap(root, top, iova, Math.min(lastIova, format.inputLast));
+        long bytes = singleLeaf.unmap(iova, lastIova);
+        return bytes != SingleLeaf.UNUSUAL ? bytes : unmap(root, top, iova, Math.min(lastIova, format.inputLast));
     }
 
     private long unmap(long table, int level, long first, long last) {
@@ -363,21 +370,7 @@ public final class RadixTable implements AutoCloseable {
 
     /** Physical address of a mapped byte, or {@link PagingDomain#UNMAPPED}. Beside writers it may see either side of a change. */
     public long translate(long iova) {
-        if (Long.compareUnsigned(iova, format.inputLast) > 0) {
-            return PagingDomain.UNMAPPED;
-        }
-        long table = root;
-        for (int level = top; ; level--) {
-            long entry = entries.get(entries.slot(table, level, iova));
-            if (!format.present(entry)) {
-                return PagingDomain.UNMAPPED;
-            }
-            if (format.leaf(entry, level)) {
-                long inside = (1L << format.shift[level]) - 1;
-                return entry & format.addressMask & ~inside | iova & inside;
-            }
-            table = entry & format.addressMask;
-        }
+        return singleLeaf.translate(iova);
     }
 
     /** Reads dirty marks; see {@link DirtyTableReader}. */

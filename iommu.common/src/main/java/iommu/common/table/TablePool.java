@@ -1,6 +1,8 @@
 package iommu.common.table;
 
 import iommufd.api.memory.TableMemory;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 
@@ -12,10 +14,12 @@ public final class TablePool {
     private static final int CHUNK_FRAMES_LG2 = 16;
     private static final int CHUNK_FRAMES = 1 << CHUNK_FRAMES_LG2;
 
+    private static final VarHandle LIVE_CHUNK = MethodHandles.arrayElementVarHandle(short[][].class);
+
     private final TableMemory memory;
     private final long baseAddress;
     private final int chunks;
-    private final AtomicReferenceArray<short[]> liveEntries;
+    private final short[][] liveEntries;
     private final AtomicReferenceArray<AtomicLongArray> dirtyFrames;
 
     /** @param memory where frames come from */
@@ -23,7 +27,7 @@ public final class TablePool {
         this.memory = memory;
         baseAddress = memory.baseAddress();
         chunks = (int) (memory.lengthBytes() >>> TableMemory.MIN_FRAME_LG2 + CHUNK_FRAMES_LG2) + 1;
-        liveEntries = new AtomicReferenceArray<>(chunks);
+        liveEntries = new short[chunks][];
         dirtyFrames = new AtomicReferenceArray<>(chunks);
     }
 
@@ -115,12 +119,12 @@ public final class TablePool {
 
     int live(long tableAddress) {
         int frame = frame(tableAddress);
-        return liveEntries.getPlain(frame >>> CHUNK_FRAMES_LG2)[frame & CHUNK_FRAMES - 1];
+        return liveEntries[frame >>> CHUNK_FRAMES_LG2][frame & CHUNK_FRAMES - 1];
     }
 
     void addLive(long tableAddress, int entries) {
         int frame = frame(tableAddress);
-        liveEntries.getPlain(frame >>> CHUNK_FRAMES_LG2)[frame & CHUNK_FRAMES - 1] += (short) entries;
+        liveEntries[frame >>> CHUNK_FRAMES_LG2][frame & CHUNK_FRAMES - 1] += (short) entries;
     }
 
     private int frame(long address) {
@@ -129,10 +133,10 @@ public final class TablePool {
 
     private short[] chunk(int frame) {
         int index = frame >>> CHUNK_FRAMES_LG2;
-        short[] chunk = liveEntries.get(index);
+        short[] chunk = (short[]) LIVE_CHUNK.getAcquire(liveEntries, index);
         if (chunk == null) {
-            liveEntries.compareAndSet(index, null, new short[CHUNK_FRAMES]);
-            chunk = liveEntries.get(index);
+            LIVE_CHUNK.compareAndSet(liveEntries, index, null, new short[CHUNK_FRAMES]);
+            chunk = (short[]) LIVE_CHUNK.getAcquire(liveEntries, index);
         }
         return chunk;
     }
