@@ -12,8 +12,11 @@ public interface AccessClient {
      */
     void unmapping(long iova, long lengthBytes);
 
-    /** A client that never pins. */
+    /** A client that never pins: its access may be to mappings that are not aligned to pages, and it must not call {@link Access#pin}. */
+    AccessClient WITHOUT_PINS = (iova, lengthBytes) -> { };
+
+    /** {@link #WITHOUT_PINS}. */
     static AccessClient withoutPins() {
-        return (iova, lengthBytes) -> { };
+        return WITHOUT_PINS;
     }
 }

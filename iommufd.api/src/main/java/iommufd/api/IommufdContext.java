@@ -36,7 +36,12 @@ public interface IommufdContext extends AutoCloseable {
      * @throws IommufdException {@link Errno#EINVAL} if {@code parent} was not made as a nest parent or the data is
      *         malformed; {@link Errno#EOPNOTSUPP} if the hardware does not know the data's type
      */
-    NestedHwpt allocateNestedHwpt(BoundDevice device, PagingHwpt parent, NestedTable table, Optional<FaultQueue> faults);
+    default NestedHwpt allocateNestedHwpt(BoundDevice device, PagingHwpt parent, NestedTable table, Optional<FaultQueue> faults) {
+        return allocateNestedHwpt(device, parent, table, faults, false);
+    }
+
+    /** The same; {@code pasid} makes a table that may be attached to PASIDs ({@code IOMMU_HWPT_ALLOC_PASID}). */
+    NestedHwpt allocateNestedHwpt(BoundDevice device, PagingHwpt parent, NestedTable table, Optional<FaultQueue> faults, boolean pasid);
 
     /** A queue of IO page faults that user space answers ({@code IOMMU_FAULT_QUEUE_ALLOC}). */
     FaultQueue allocateFaultQueue();

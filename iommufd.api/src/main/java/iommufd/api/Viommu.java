@@ -18,7 +18,12 @@ public non-sealed interface Viommu extends IommufdObject {
     Vdevice allocateVdevice(BoundDevice device, long virtualId);
 
     /** As {@link IommufdContext#allocateNestedHwpt} on {@link #parent()}. */
-    NestedHwpt allocateNestedHwpt(BoundDevice device, NestedTable table, Optional<FaultQueue> faults);
+    default NestedHwpt allocateNestedHwpt(BoundDevice device, NestedTable table, Optional<FaultQueue> faults) {
+        return allocateNestedHwpt(device, table, faults, false);
+    }
+
+    /** The same; {@code pasid} makes a table that may be attached to PASIDs ({@code IOMMU_HWPT_ALLOC_PASID}). */
+    NestedHwpt allocateNestedHwpt(BoundDevice device, NestedTable table, Optional<FaultQueue> faults, boolean pasid);
 
     /**
      * A queue of events the guest's IOMMU would have recorded.

@@ -1,0 +1,50 @@
+package iommu.common.dma;
+
+import iommu.common.unit.PhysicalWords;
+import org.openjdk.jcstress.annotations.Actor;
+import org.openjdk.jcstress.annotations.Arbiter;
+import org.openjdk.jcstress.annotations.Expect;
+import org.openjdk.jcstress.annotations.JCStressTest;
+import org.openjdk.jcstress.annotations.Outcome;
+import org.openjdk.jcstress.annotations.State;
+import org.openjdk.jcstress.infra.results.JJJ_Result;
+
+/** As {@link UnmapLitmus}, with the translation in the IOTLB beforehand: only the replay of the log can stop the write. */
+@JCStressTest
+@Outcome(id = "1, 1, 1", expect = Expect.ACCEPTABLE, desc = "the write came first")
+@Outcome(id = "0, 0, 0", expect = Expect.ACCEPTABLE, desc = "the unmap came first")
+@Outcome(id = ".*", expect = Expect.FORBIDDEN, desc = "a write went through a stale IOTLB entry")
+@State
+public class StaleIotlbLitmus {
+    private final InvalidationLog log = new InvalidationLog();
+    private final LitmusPort port = new LitmusPort(log);
+
+    /** Warms the IOTLB. */
+    public StaleIotlbLitmus() {
+        port.writeOne();
+        PhysicalWords.set(port.page, 0);
+    }
+
+    /** The device. */
+    @Actor
+    public void device(JJJ_Result result) {
+        result.r1 = port.writeOne();
+    }
+
+    /** The invalidator. */
+    @Actor
+    public void unmap(JJJ_Result result) {
+        PhysicalWords.set(port.entry, 0);
+        log.publish(0, 0, 0, 4095);
+        if (!log.awaitQuiescence(10_000_000_000L)) {
+            throw new IllegalStateException("a request never left");
+        }
+        result.r2 = PhysicalWords.get(port.page);
+    }
+
+    /** Afterwards. */
+    @Arbiter
+    public void after(JJJ_Result result) {
+        result.r3 = PhysicalWords.get(port.page);
+    }
+}
