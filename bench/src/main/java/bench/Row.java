@@ -18,7 +18,11 @@ enum Row {
     DMA_4K("DMA write 4 KiB, of a bare copy", "DmaWrites.page", Unit.PERCENT, 85, 95),
     DMA_64K("DMA write 64 KiB, of a bare copy", "DmaWrites.block", Unit.PERCENT, 95, 100),
     DMA_64B("DMA write 64 B", "DmaWrites.line", Unit.NANOS, 15, 5),
-    COPY_64B("  a bare copy of it", "DmaWrites.bareLine", Unit.NANOS);
+    COPY_64B("  a bare copy of it", "DmaWrites.bareLine", Unit.NANOS),
+    TWO_PORTS("two DMA threads, of one", "TwoPorts.speedup", Unit.SPEEDUP, 1.6, 1.9),
+    UNMAP("unmap + invalidate beside DMA, p50", "UnmapBesideDma.unmap", Unit.MICROS, 2, 0.3),
+    SMALLEST("64 GiB in 4 KiB entries, of a bare fill", "SmallestMap.entries", Unit.PERCENT, 25, 50),
+    DIRTY("dirty read + clear, 1 TiB, 0.01 % dirty", "DirtyRead.sparse", Unit.MILLIS, 200, 10);
 
     final String title;
     /** Benchmark class and method, or scenario and what it reports. */
