@@ -1,0 +1,77 @@
+package iommufd.core;
+
+import iommufd.api.dma.DmaFaultListener;
+import iommufd.api.hardware.IommuHardware;
+import java.time.Duration;
+import java.util.Map;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.component.annotations.Modified;
+import org.osgi.service.component.annotations.Reference;
+import org.osgi.service.component.annotations.ReferenceCardinality;
+import org.osgi.service.component.annotations.ReferencePolicy;
+import org.osgi.service.component.annotations.ReferencePolicyOption;
+import org.osgi.service.metatype.annotations.Designate;
+
+/**
+ * Keeps one {@link Engine} supplied with the hardware and listeners that are deployed. SCR binds a replacement before it
+ * unbinds what it replaces, and calls unbind while the old bundle still works: that is when endpoints move.
+ */
+@Component(service = EngineComponent.class, configurationPid = "iommufd.core")
+@Designate(ocd = EngineConfiguration.class)
+public final class EngineComponent {
+    private static final String SERVICE_RANKING = "service.ranking";   // OSGi core, 5.2.5
+
+    private final Engine engine;
+
+    /** By SCR. */
+    @Activate
+    public EngineComponent(EngineConfiguration configuration) {
+        engine = new Engine(new EngineOptions(Duration.ofMillis(configuration.gate_millis()), Duration.ofMillis(configuration.call_millis())));
+    }
+
+    /** The one engine of this runtime. */
+    Engine engine() {
+        return engine;
+    }
+
+    /** Keeps the engine running when {@code hardware.target} changes: SCR rebinds in place. */
+    @Modified
+    void modified(EngineConfiguration configuration) {
+        // Times are of the engine's birth; only the target matters here, and SCR has applied it.
+    }
+
+    @Reference(name = "hardware", cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC,
+            policyOption = ReferencePolicyOption.GREEDY)
+    void bindHardware(IommuHardware hardware, Map<String, Object> properties) {
+        engine.add(hardware, ranking(properties));
+    }
+
+    void updatedHardware(IommuHardware hardware, Map<String, Object> properties) {
+        engine.rank(hardware, ranking(properties));
+    }
+
+    void unbindHardware(IommuHardware hardware) {
+        engine.remove(hardware);
+    }
+
+    private static int ranking(Map<String, Object> properties) {
+        return properties.get(SERVICE_RANKING) instanceof Integer ranking ? ranking : 0;
+    }
+
+    @Reference(name = "faultListener", cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC,
+            policyOption = ReferencePolicyOption.GREEDY)
+    void bindFaultListener(DmaFaultListener listener) {
+        engine.add(listener);
+    }
+
+    void unbindFaultListener(DmaFaultListener listener) {
+        engine.remove(listener);
+    }
+
+    @Deactivate
+    void deactivate() {
+        engine.close();
+    }
+}
