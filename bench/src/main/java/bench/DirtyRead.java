@@ -5,7 +5,6 @@ import iommufd.api.dma.DmaStatus;
 import iommufd.api.hardware.DirtySink;
 import iommufd.api.hardware.DirtyTracking;
 import iommufd.api.hardware.HardwarePort;
-import iommufd.api.memory.HostMemory;
 import iommufd.api.memory.PinnedRuns;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -17,21 +16,19 @@ final class DirtyRead implements Scenario {
     private static final long MAPPED_BYTES = 1L << 40;
     /** All of it shows the same memory again and again. */
     private static final long MEMORY_BYTES = 1L << 30;
-    private static final long TABLE_BYTES = MAPPED_BYTES / PAGE * 8;
     private static final int DIRTY_PAGES = (int) (MAPPED_BYTES / PAGE / 10_000);
 
     @Override
     public void run(boolean quick, Findings findings) {
-        var rig = new Rig(TABLE_BYTES + (64L << 20));
-        HostMemory.backAnonymous(Rig.MEMORY_BASE, MEMORY_BYTES, false);
+        var rig = new Rig();
         var runs = new PinnedRuns(1);
-        runs.add(Rig.MEMORY_BASE, MEMORY_BYTES);
+        runs.add(rig.ram(MEMORY_BYTES, false).physicalAddress(), MEMORY_BYTES);
         for (long iova = 0; iova < MAPPED_BYTES; iova += MEMORY_BYTES) {
             rig.domain().mapSmallest(iova, runs, DmaAccess.READ_WRITE);
         }
         DirtyTracking tracking = rig.domain().dirtyTracking().orElseThrow();
-        tracking.setEnabled(true);
         HardwarePort port = rig.openPort();
+        tracking.setEnabled(true);
         var pages = new Pages();
         int rounds = quick ? 3 : 9;
         var nanos = new Samples(rounds);

@@ -2,19 +2,19 @@ package bench;
 
 import iommufd.api.DmaAccess;
 import iommufd.api.dma.DmaStatus;
-import iommufd.api.hardware.HardwarePort;
-import iommufd.api.memory.HostMemory;
 import iommufd.api.memory.PinnedRuns;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/** A device that writes to its own pages in turn, without a pause, through a port of its own. */
+/** A device that writes to 64 pages of its own in turn, without a pause, through a port of its own. */
 final class DmaThread {
+    static final long LENGTH_BYTES = 64 * 4096;
+
     private static final int PAGES = 64;
     private static final long PAGE = 4096;
     private static final int BATCH = 256;
 
-    private final HardwarePort port;
+    private final Port port;
     private final long iova;
     private final long writeBytes;
     private final MemorySegment source = Arena.global().allocate(PAGE, PAGE);
@@ -23,16 +23,26 @@ final class DmaThread {
     private long allocatedBytes;
     private Thread thread;
 
-    /** @param number which of the rig's devices this is */
-    DmaThread(Rig rig, int number, long writeBytes) {
+    /** What a device and a unit's port have in common. */
+    @FunctionalInterface
+    interface Port {
+        DmaStatus write(long iova, MemorySegment source, long sourceOffset, long lengthBytes);
+    }
+
+    /** @param iova where {@link #LENGTH_BYTES} are mapped */
+    DmaThread(Port port, long iova, long writeBytes) {
+        this.port = port;
+        this.iova = iova;
         this.writeBytes = writeBytes;
-        iova = (16L + number) << 32;
-        long memory = Rig.MEMORY_BASE + ((1L + number) << 30);
-        HostMemory.backAnonymous(memory, HostMemory.BACKING_BYTES, false);
+    }
+
+    /** A device of the rig with memory of its own. */
+    static DmaThread on(Rig rig, int number, long writeBytes) {
+        long iova = (16L + number) << 32;
         var runs = new PinnedRuns(1);
-        runs.add(memory, PAGES * PAGE);
+        runs.add(rig.ram(LENGTH_BYTES, false).physicalAddress(), LENGTH_BYTES);
         rig.domain().mapSmallest(iova, runs, DmaAccess.READ_WRITE);
-        port = rig.openPort();
+        return new DmaThread(rig.openPort()::write, iova, writeBytes);
     }
 
     void start() {
@@ -50,7 +60,7 @@ final class DmaThread {
         while (!stop) {
             for (int i = 0; i < BATCH; i++) {
                 if (port.write(iova + (i & PAGES - 1) * PAGE, source, 0, writeBytes) != DmaStatus.DONE) {
-                    throw new AssertionError(port.lastFault().toString());
+                    throw new AssertionError("a DMA write failed");
                 }
             }
             done += BATCH;
@@ -59,7 +69,7 @@ final class DmaThread {
         allocatedBytes = Samples.allocatedBytes() - allocatedBefore;
     }
 
-    /** @return writes done so far */
+    /** Writes done since the start. */
     long writes() {
         return writes;
     }

@@ -1,10 +1,10 @@
 package bench;
 
 import iommufd.api.DmaAccess;
+import iommufd.api.dma.DmaPort;
 import iommufd.api.dma.DmaStatus;
-import iommufd.api.hardware.HardwarePort;
+import iommufd.api.memory.GuestRam;
 import iommufd.api.memory.HostMemory;
-import iommufd.api.memory.PinnedRuns;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Random;
@@ -40,8 +40,9 @@ public class DmaWrites {
     private static final long MEMORY_BYTES = 16L << 20;
     private static final long IOVA_BASE = 0x10_0000_0000L;
 
-    private final Rig rig = new Rig(64L << 20);
-    private final HardwarePort port = rig.openPort();
+    private final EngineRig rig = new EngineRig();
+    private final DmaPort port = rig.plug();
+    private final GuestRam ram = rig.ram(MEMORY_BYTES, true);
     private final MemorySegment source = Arena.global().allocate(BLOCK, PAGE).fill((byte) 0x5a);
     private final long[] pageIovas = new long[TARGETS];
     private final long[] pageAddresses = new long[TARGETS];
@@ -52,20 +53,19 @@ public class DmaWrites {
 
     @Setup
     public void prepare() {
-        HostMemory.backAnonymous(Rig.MEMORY_BASE, MEMORY_BYTES, true);
-        WINDOW.asSlice(Rig.MEMORY_BASE, MEMORY_BYTES).fill((byte) 1);
+        ram.segment().fill((byte) 1);
         var random = new Random(3);
         int[] shuffled = random.ints(0, (int) (MEMORY_BYTES / 2 / PAGE)).distinct().limit(TARGETS).toArray();
         for (int i = 0; i < TARGETS; i++) {
             pageIovas[i] = IOVA_BASE + i * PAGE;
-            pageAddresses[i] = Rig.MEMORY_BASE + shuffled[i] * PAGE;
+            pageAddresses[i] = ram.physicalAddress() + shuffled[i] * PAGE;
             map(pageIovas[i], pageAddresses[i], PAGE);
             int block = random.nextInt(BLOCKS);
             blockIovas[i] = IOVA_BASE + (1L << 30) + block * BLOCK;
-            blockAddresses[i] = Rig.MEMORY_BASE + MEMORY_BYTES / 2 + block * 2 * BLOCK;
+            blockAddresses[i] = ram.physicalAddress() + MEMORY_BYTES / 2 + block * 2 * BLOCK;
         }
         for (int block = 0; block < BLOCKS; block++) {
-            map(IOVA_BASE + (1L << 30) + block * BLOCK, Rig.MEMORY_BASE + MEMORY_BYTES / 2 + block * 2 * BLOCK, BLOCK);
+            map(IOVA_BASE + (1L << 30) + block * BLOCK, ram.physicalAddress() + MEMORY_BYTES / 2 + block * 2 * BLOCK, BLOCK);
         }
         for (int i = 0; i < TARGETS; i++) {
             int page = random.nextInt(TARGETS);
@@ -76,9 +76,7 @@ public class DmaWrites {
     }
 
     private void map(long iova, long physicalAddress, long lengthBytes) {
-        var runs = new PinnedRuns(1);
-        runs.add(physicalAddress, lengthBytes);
-        rig.domain().mapSmallest(iova, runs, DmaAccess.READ_WRITE);
+        rig.ioas().mapAt(iova, ram, physicalAddress - ram.physicalAddress(), lengthBytes, DmaAccess.READ_WRITE);
     }
 
     @CompilerControl(CompilerControl.Mode.DONT_INLINE)

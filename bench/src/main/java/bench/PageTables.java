@@ -5,6 +5,8 @@ import iommu.common.table.TablePool;
 import iommufd.api.DmaAccess;
 import iommufd.api.memory.HostMemory;
 import iommufd.api.memory.PinnedRuns;
+import iommufd.api.memory.TableMemory;
+import iommufd.core.memory.HostPhysicalMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -35,7 +37,6 @@ public class PageTables {
     private static final int RANGE_PAGES = 256;
     private static final long PAGE = 1L << 12;
     private static final long LARGE_PAGE = 1L << 21;
-    private static final long FRAMES_BASE = 1L << 32;
     private static final long FRAMES_BYTES = 64L << 20;
     /** Leaf tables present from here on: 128 MiB. */
     private static final long SMALL_BASE = 0x1234_0000_0000L;
@@ -46,7 +47,8 @@ public class PageTables {
     /** All mapped with small leaves: 128 MiB. */
     private static final long WALKED_BASE = 0x3456_0000_0000L;
 
-    private final RadixTable table = new RadixTable(SecondStage.FORMAT, new TablePool(new Frames(FRAMES_BASE, FRAMES_BYTES)));
+    private final TableMemory frames = new HostPhysicalMemory(FRAMES_BYTES).tables();
+    private final RadixTable table = new RadixTable(SecondStage.FORMAT, new TablePool(frames));
     private final PinnedRuns runs = new PinnedRuns(1);
     private final long[] smallPages = new long[ADDRESSES];
     private final long[] largePages = new long[ADDRESSES];
@@ -134,7 +136,7 @@ public class PageTables {
         private long mapAndUnmap(PageTables java, long[] iovas, long[] physicalAddresses, int count, int level) throws Throwable {
             copy(iovas, addresses);
             copy(physicalAddresses, physicals);
-            long unmapped = (long) Twin.MAP_UNMAP.invokeExact(HostMemory.WINDOW, java.table.root(), live, FRAMES_BASE >>> 12,
+            long unmapped = (long) Twin.MAP_UNMAP.invokeExact(HostMemory.WINDOW, java.table.root(), live, java.frames.baseAddress() >>> 12,
                     addresses, physicals, ADDRESSES, count, level);
             if (unmapped != (long) ADDRESSES * count) {
                 throw new AssertionError("C unmapped only " + unmapped);

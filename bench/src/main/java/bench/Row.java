@@ -11,6 +11,7 @@ enum Row {
     MAP_2M_C("  the same in C", "PageTables.largePageInC", Unit.NANOS),
     MAP_RANGE("map + unmap 256 x 4 KiB, page table", "PageTables.range", Unit.NANOS, 400, 240),
     MAP_RANGE_C("  the same in C", "PageTables.rangeInC", Unit.NANOS),
+    IOAS_2M("map + unmap 2 MiB, engine with one VT-d device", "AddressSpaces.largePage", Unit.MICROS, 3, 1),
     IOTLB("translation, IOTLB hit", "Translations.iotlb", Unit.NANOS, 5, 2),
     IOTLB_C("  the same in C", "Translations.iotlbInC", Unit.NANOS),
     WALK("warm walk, 4 levels", "PageTables.walk", Unit.NANOS, 15, 5),
@@ -22,7 +23,9 @@ enum Row {
     TWO_PORTS("two DMA threads, of one", "TwoPorts.speedup", Unit.SPEEDUP, 1.6, 1.9),
     UNMAP("unmap + invalidate beside DMA, p50", "UnmapBesideDma.unmap", Unit.MICROS, 2, 0.3),
     SMALLEST("64 GiB in 4 KiB entries, of a bare fill", "SmallestMap.entries", Unit.PERCENT, 25, 50),
-    DIRTY("dirty read + clear, 1 TiB, 0.01 % dirty", "DirtyRead.sparse", Unit.MILLIS, 200, 10);
+    DIRTY("dirty read + clear, 1 TiB, 0.01 % dirty", "DirtyRead.sparse", Unit.MILLIS, 200, 10),
+    SWAP("planned swap of hardware, pause p99", "SwapPause.p99", Unit.MILLIS, 5, 0.5),
+    SWAP_GROWTH("its pause at 64 GiB mapped, of 1 GiB", "SwapPause.growth", Unit.SLOWDOWN, 1.5, 1.1);
 
     final String title;
     /** Benchmark class and method, or scenario and what it reports. */

@@ -2,7 +2,6 @@ package bench;
 
 import iommufd.api.DmaAccess;
 import iommufd.api.hardware.PagingDomain;
-import iommufd.api.memory.HostMemory;
 import iommufd.api.memory.PinnedRuns;
 import java.lang.foreign.MemorySegment;
 
@@ -14,9 +13,9 @@ final class SmallestMap implements Scenario {
 
     @Override
     public void run(boolean quick, Findings findings) {
-        PagingDomain domain = new Rig(4 * ENTRY_BYTES).domain();
-        HostMemory.backAnonymous(Rig.MEMORY_BASE, ENTRY_BYTES, true);
-        MemorySegment yardstick = HostMemory.WINDOW.asSlice(Rig.MEMORY_BASE, ENTRY_BYTES);
+        var rig = new Rig();
+        PagingDomain domain = rig.domain();
+        MemorySegment yardstick = rig.ram(ENTRY_BYTES, false).segment();
         var runs = new PinnedRuns(1);
         runs.add(0x1_2345_6000L, MAPPED_BYTES); // not aligned to more than 4 KiB; nobody touches it
         int rounds = quick ? 5 : 15;

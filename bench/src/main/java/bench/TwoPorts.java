@@ -6,8 +6,8 @@ final class TwoPorts implements Scenario {
 
     @Override
     public void run(boolean quick, Findings findings) throws InterruptedException {
-        var rig = new Rig(64L << 20);
-        var devices = new DmaThread[] {new DmaThread(rig, 0, WRITE_BYTES), new DmaThread(rig, 1, WRITE_BYTES)};
+        var rig = new Rig();
+        var devices = new DmaThread[] {DmaThread.on(rig, 0, WRITE_BYTES), DmaThread.on(rig, 1, WRITE_BYTES)};
         int rounds = quick ? 5 : 15;
         int millis = quick ? 100 : 300;
         var speedups = new Samples(rounds);

@@ -12,16 +12,17 @@ final class UnmapBesideDma implements Scenario {
 
     @Override
     public void run(boolean quick, Findings findings) throws InterruptedException {
-        var rig = new Rig(64L << 20);
+        var rig = new Rig();
         PagingDomain domain = rig.domain();
-        var device = new DmaThread(rig, 0, 64);
+        var device = DmaThread.on(rig, 0, 64);
         device.start();
         int count = quick ? 30_000 : 200_000;
-        measure(domain, 30_000);
+        long memory = rig.ram(256 * PAGE, false).physicalAddress();
+        measure(domain, memory, 30_000);
         long allocatedBefore = Samples.allocatedBytes();
         long writesBefore = device.writes();
         long start = System.nanoTime();
-        Samples nanos = measure(domain, count);
+        Samples nanos = measure(domain, memory, count);
         double writesPerSecond = (device.writes() - writesBefore) * 1e9 / (System.nanoTime() - start);
         long allocated = Samples.allocatedBytes() - allocatedBefore - 8L * count;
         device.stop();
@@ -29,13 +30,13 @@ final class UnmapBesideDma implements Scenario {
                 .formatted(nanos.quantile(0.99) / 1e3, nanos.quantile(0.999) / 1e3, writesPerSecond / 1e6));
     }
 
-    private static Samples measure(PagingDomain domain, int count) {
+    private static Samples measure(PagingDomain domain, long memory, int count) {
         var nanos = new Samples(count);
         var runs = new PinnedRuns(1);
         for (int i = 0; i < count; i++) {
             long iova = IOVA + (i * 7919L & 0xffff) * PAGE;
             runs.clear();
-            runs.add(Rig.MEMORY_BASE + (i & 0xff) * PAGE, PAGE);
+            runs.add(memory + (i & 0xff) * PAGE, PAGE);
             domain.map(iova, runs, DmaAccess.READ_WRITE);
             long resume = System.nanoTime() + PAUSE_NANOS;
             while (System.nanoTime() < resume) {
