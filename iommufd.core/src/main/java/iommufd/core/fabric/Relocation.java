@@ -99,8 +99,8 @@ final class Relocation implements AutoCloseable {
         boolean foreign = nestedStages.stream().anyMatch(stage -> !stage.vendor().equals(to.vendor()))
                 || guests.stream().anyMatch(guest -> !guest.vendor().equals(to.vendor()));
         if (foreign) {
-            throw new IommufdException(Errno.EBUSY, "nested page tables or vIOMMUs are in a format that %s (vendor %s) does not read; destroy them first, or deploy hardware of their vendor"
-                    .formatted(to.name(), to.vendor()));
+            throw new IommufdException(Errno.EBUSY, ("nested page tables or vIOMMUs are in a format that %s (vendor %s) does not read; "
+                    + "destroy them first, or deploy hardware of their vendor").formatted(to.name(), to.vendor()));
         }
     }
 
