@@ -3,6 +3,9 @@ package iommu.vtd.unit;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import iommu.vtd.Ram;
+import iommufd.api.memory.HostMemory;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -102,8 +105,8 @@ class WalkComparisonTest {
 
     private long[] snapshot() {
         long[] words = new long[TABLES * 512];
-        for (int i = 0; i < words.length; i++) {
-            words[i] = Ram.word(tables[i / 512] + i % 512 * 8L);
+        for (int i = 0; i < TABLES; i++) {
+            MemorySegment.copy(HostMemory.WINDOW, ValueLayout.JAVA_LONG, tables[i], words, i * 512, 512);
         }
         return words;
     }
