@@ -39,6 +39,8 @@ public abstract class TranslatingPort implements HardwarePort {
     private volatile boolean closed;
     private DmaStatus status = DmaStatus.DONE;
     private DmaFault lastFault;
+    /** The latest refusal was not the unit's: the translation led to no memory. */
+    private boolean noMemory;
 
     /** The port sees every invalidation published to {@code log} from now on, once {@link #open} was called. */
     protected TranslatingPort(InvalidationLog log) {
@@ -81,11 +83,15 @@ public abstract class TranslatingPort implements HardwarePort {
     @Override
     public final DmaStatus write(long iova, MemorySegment source, long sourceOffset, long lengthBytes) {
         long refused;
+        // Only this thread changes the IOTLB: if nothing had to be replayed, a lookup before the fence is as good as one after.
+        long cached = iotlb.lookup(iova, WRITE_BIT);
+        long seenBefore = seen;
         try {
             if (!enter()) {
                 return status;
             }
-            refused = moveOut(iova, source, sourceOffset, lengthBytes);
+            long physicalAddress = seen == seenBefore && cached >= 0 ? cached : translate(iova, WRITE_BIT);
+            refused = moveOut(iova, physicalAddress, source, sourceOffset, lengthBytes);
         } catch (InternalError memoryGone) {
             return aborted(iova, WRITE_BIT);
         } finally {
@@ -97,11 +103,14 @@ public abstract class TranslatingPort implements HardwarePort {
     @Override
     public final DmaStatus read(long iova, MemorySegment target, long targetOffset, long lengthBytes) {
         long refused;
+        long cached = iotlb.lookup(iova, READ_BIT);   // before the fence, as in write
+        long seenBefore = seen;
         try {
             if (!enter()) {
                 return status;
             }
-            refused = moveIn(iova, target, targetOffset, lengthBytes);
+            long physicalAddress = seen == seenBefore && cached >= 0 ? cached : translate(iova, READ_BIT);
+            refused = moveIn(iova, physicalAddress, target, targetOffset, lengthBytes);
         } catch (InternalError memoryGone) {
             target.asSlice(targetOffset, lengthBytes).fill((byte) 0);
             return aborted(iova, READ_BIT);
@@ -127,7 +136,7 @@ public abstract class TranslatingPort implements HardwarePort {
             for (int piece = 0; piece < list.count() && refused == 0; piece++) {
                 long length = list.lengthBytes(piece);
                 iova = list.iova(piece);
-                refused = moveOut(iova, source, offset, length);
+                refused = moveOut(iova, translate(iova, WRITE_BIT), source, offset, length);
                 iova += length;
                 offset += length;
             }
@@ -151,7 +160,7 @@ public abstract class TranslatingPort implements HardwarePort {
             for (int piece = 0; piece < list.count() && refused == 0; piece++) {
                 long length = list.lengthBytes(piece);
                 iova = list.iova(piece);
-                refused = moveIn(iova, target, offset, length);
+                refused = moveIn(iova, translate(iova, READ_BIT), target, offset, length);
                 iova += length;
                 offset += length;
             }
@@ -261,11 +270,54 @@ public abstract class TranslatingPort implements HardwarePort {
 
     private long translate(long iova, int accessBit) {
         long physicalAddress = iotlb.lookup(iova, accessBit);
-        return physicalAddress >= 0 ? physicalAddress : walk(iova, accessBit);
+        return physicalAddress >= 0 ? physicalAddress : walkToMemory(iova, accessBit);
+    }
+
+    /**
+     * Tables may point where there is no memory. Touching it would be an error the JVM reports some instructions later, perhaps
+     * outside this request; so it is looked up before the translation is used, once per walk.
+     */
+    private long walkToMemory(long iova, int accessBit) {
+        long physicalAddress = walk(iova, accessBit);
+        if (physicalAddress >= 0 && !HostMemory.isBacked(physicalAddress)) {
+            iotlb.forget(iova, iova);
+            noMemory = true;
+            return REFUSED;
+        }
+        return physicalAddress;
+    }
+
+    /** Whether all bytes lie in one page. */
+    private static boolean inOnePage(long iova, long lengthBytes) {
+        return lengthBytes <= PAGE_BYTES - (iova & PAGE_BYTES - 1);
+    }
+
+    /** @param physicalAddress of {@code iova}, or negative. @return bytes not moved */
+    private long moveOut(long iova, long physicalAddress, MemorySegment source, long sourceOffset, long lengthBytes) {
+        if (!inOnePage(iova, lengthBytes)) {
+            return movePagesOut(iova, source, sourceOffset, lengthBytes);
+        }
+        if (physicalAddress < 0) {
+            return lengthBytes;
+        }
+        MemorySegment.copy(source, sourceOffset, WINDOW, physicalAddress, lengthBytes);
+        return 0;
+    }
+
+    /** @param physicalAddress of {@code iova}, or negative. @return bytes not moved */
+    private long moveIn(long iova, long physicalAddress, MemorySegment target, long targetOffset, long lengthBytes) {
+        if (!inOnePage(iova, lengthBytes)) {
+            return movePagesIn(iova, target, targetOffset, lengthBytes);
+        }
+        if (physicalAddress < 0) {
+            return lengthBytes;
+        }
+        MemorySegment.copy(WINDOW, physicalAddress, target, targetOffset, lengthBytes);
+        return 0;
     }
 
     /** @return bytes not moved */
-    private long moveOut(long iova, MemorySegment source, long sourceOffset, long lengthBytes) {
+    private long movePagesOut(long iova, MemorySegment source, long sourceOffset, long lengthBytes) {
         long left = lengthBytes;
         long at = iova;
         long offset = sourceOffset;
@@ -284,7 +336,7 @@ public abstract class TranslatingPort implements HardwarePort {
     }
 
     /** @return bytes not moved */
-    private long moveIn(long iova, MemorySegment target, long targetOffset, long lengthBytes) {
+    private long movePagesIn(long iova, MemorySegment target, long targetOffset, long lengthBytes) {
         long left = lengthBytes;
         long at = iova;
         long offset = targetOffset;
@@ -312,10 +364,15 @@ public abstract class TranslatingPort implements HardwarePort {
     }
 
     private DmaStatus refused(long iova, int accessBit) {
+        if (noMemory) {
+            noMemory = false;
+            return aborted(iova, accessBit);
+        }
         lastFault = fault(iova, accessBit);
         return status = DmaStatus.FAULTED;
     }
 
+    /** Also the end of a request in whose middle memory went away: that is still inside the epoch. */
     private DmaStatus aborted(long iova, int accessBit) {
         leave();
         lastFault = abort(iova, accessBit);
