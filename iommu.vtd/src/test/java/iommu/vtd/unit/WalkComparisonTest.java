@@ -22,6 +22,7 @@ class WalkComparisonTest {
     private static final int PROBES = 120;
 
     private final Ram ram = new Ram();
+    private final KnownMemory memory = new KnownMemory();
     private final long[] tables = new long[TABLES];
     private Random random;
     private int hits;
@@ -137,7 +138,7 @@ class WalkComparisonTest {
     @ParameterizedTest
     @CsvSource({"3,false,false", "4,false,false", "5,false,false", "4,true,false", "3,true,true", "4,true,true", "5,true,true"})
     void secondStageFollowsTheSpecification(int levels, boolean scalable, boolean marks) {
-        SecondStageWalk walk = new SecondStageWalk(slot -> { });
+        SecondStageWalk walk = new SecondStageWalk(memory, slot -> { });
         for (int world = 0; world < WORLDS; world++) {
             long seed = world * 31L + levels;
             build(seed, false, false);
@@ -170,7 +171,7 @@ class WalkComparisonTest {
     @ParameterizedTest
     @CsvSource({"4,false", "5,false", "4,true", "5,true"})
     void firstStageFollowsTheSpecification(int levels, boolean extendedAccessed) {
-        FirstStageWalk walk = new FirstStageWalk(slot -> { }, new SecondStageWalk(slot -> { }));
+        FirstStageWalk walk = new FirstStageWalk(memory, slot -> { }, new SecondStageWalk(memory, slot -> { }));
         for (int world = 0; world < WORLDS; world++) {
             long seed = world * 37L + levels;
             build(seed, true, false);
@@ -194,8 +195,8 @@ class WalkComparisonTest {
     @ParameterizedTest
     @CsvSource({"4,4,false", "4,3,false", "5,4,false", "4,4,true", "4,3,true"})
     void nestedWalkFollowsTheSpecification(int levels, int secondLevels, boolean marks) {
-        SecondStageWalk second = new SecondStageWalk(slot -> { });
-        FirstStageWalk walk = new FirstStageWalk(slot -> { }, second);
+        SecondStageWalk second = new SecondStageWalk(memory, slot -> { });
+        FirstStageWalk walk = new FirstStageWalk(memory, slot -> { }, second);
         long secondRoot = ram.frame();
         List<Long> secondTables = new ArrayList<>();
         for (int world = 0; world < WORLDS; world++) {
