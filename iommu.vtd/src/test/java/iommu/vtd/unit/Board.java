@@ -19,7 +19,11 @@ final class Board {
     static final int WRITE = 2;
     static final int DEVICE = 0x0310;   // 03:02.0
 
+    private static final long DRAIN_NANOS = 200_000_000;
+
     final Ram ram = new Ram();
+    /** Runs inside a request's epoch. */
+    volatile Runnable whenMarked = () -> { };
     final List<Long> messages = new ArrayList<>();
     final List<Long> dirtyMarks = new ArrayList<>();
     final VtdUnit unit;
@@ -31,9 +35,14 @@ final class Board {
     private int statusData = 0x1000;
 
     Board(VtdFeatures features) {
-        unit = new VtdUnit("bench", features, dirtyMarks::add, (address, data) -> messages.add(address << 16 | data));
+        unit = new VtdUnit("bench", features, this::marked, (address, data) -> messages.add(address << 16 | data), DRAIN_NANOS);
         root = ram.frame();
         status = ram.frame();
+    }
+
+    private void marked(long entry) {
+        dirtyMarks.add(entry);
+        whenMarked.run();
     }
 
     /** Root table, queue and enable, in legacy mode. */

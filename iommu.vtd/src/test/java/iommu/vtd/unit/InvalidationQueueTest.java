@@ -8,6 +8,7 @@ import static iommu.vtd.unit.Board.pasidIotlbInvalidate;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import iommu.vtd.Ram;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -221,5 +222,36 @@ class InvalidationQueueTest {
     void statusWithoutMemoryIsDropped() {
         Board board = Board.legacy();
         assertThat(board.execute(0x5 | 1 << 5 | 3L << 32, Ram.HOLE)).isTrue();
+    }
+
+    @Test
+    void requestThatDoesNotEndTimesTheWaitOut() throws InterruptedException {
+        Board board = Board.scalable();
+        long table = board.ram.frame();
+        board.firstStage(Board.DEVICE, 0, 1, 4, table);
+        board.mapFirst(table, 4, 0x1000, board.ram.frame());
+        CountDownLatch inside = new CountDownLatch(1);
+        CountDownLatch mayLeave = new CountDownLatch(1);
+        board.whenMarked = () -> {
+            inside.countDown();
+            try {
+                mayLeave.await();
+            } catch (InterruptedException interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        };
+        VtdPort port = board.port();
+        Thread device = Thread.ofPlatform().start(() -> Board.poke(port, 0x1000, 1));
+        inside.await();
+        assertThat(board.execute(iotlbInvalidate(1, 0), 0)).as("completed under the request").isFalse();
+        assertThat(board.read(0x34)).as("ITE").isEqualTo(1 << 6);
+        assertThat(board.readLong(0x80)).as("head stays on the wait").isEqualTo(32);
+        mayLeave.countDown();
+        device.join();
+        board.ring();
+        assertThat(board.waitCompleted()).as("nothing is fetched before ITE is cleared").isFalse();
+        board.write(0x34, 1 << 6);
+        assertThat(board.waitCompleted()).isTrue();
+        assertThat(board.read(0x34)).isZero();
     }
 }
