@@ -28,6 +28,7 @@ public final class VtdPort extends TranslatingPort {
     private final RequesterId requester;
     private final int requestPasid;
     private final RequesterContext context;
+    private final KnownMemory tables = new KnownMemory();
     private final SecondStageWalk secondStage;
     private final FirstStageWalk firstStage;
     private boolean resolved;
@@ -43,8 +44,8 @@ public final class VtdPort extends TranslatingPort {
         this.requester = requester;
         requestPasid = pasid;
         context = new RequesterContext(unit.features(), requester.sourceId(), pasid);
-        secondStage = new SecondStageWalk(unit.dirtyMarks());
-        firstStage = new FirstStageWalk(unit.dirtyMarks(), secondStage);
+        secondStage = new SecondStageWalk(tables, unit.dirtyMarks());
+        firstStage = new FirstStageWalk(tables, unit.dirtyMarks(), secondStage);
     }
 
     @Override
@@ -162,6 +163,7 @@ public final class VtdPort extends TranslatingPort {
 
     @Override
     protected void forget(int kind, long tag, long first, long last) {
+        tables.forget();
         int domainId = Invalidation.domainId(tag);
         switch (kind) {
             case Invalidation.CONTEXT_ALL -> context.forgetContext();
@@ -215,6 +217,7 @@ public final class VtdPort extends TranslatingPort {
 
     @Override
     protected void forgetEverything() {
+        tables.forget();
         context.forget();
         iotlb.forgetEverything();
         resolved = false;
