@@ -218,10 +218,10 @@ final class SmmuPort extends TranslatingPort {
 
     @Override
     protected DmaFault fault(long iova, int accessBit) {
-        SmmuEvent event = note.event();
-        if (event == null) {
+        if (!note.eventful()) {
             return describe(iova, accessBit, DmaFault.Kind.BLOCKED, 0, "the stream is blocked");
         }
+        SmmuEvent event = note.event();
         DmaFault fault = describe(iova, accessBit, note.kind(), event.number(), event.text());
         if (note.recorded()) {
             boolean read = accessBit == READ_BIT;
