@@ -48,7 +48,7 @@ public final class Smmuv3Iommu implements IommuHardware {
         int granule_kib() default 4;
 
         /** Stage of plain page tables. */
-        @AttributeDefinition(name = "Stage", description = "Stage of plain page tables; nest parents are second stages, those of PASIDs first",
+        @AttributeDefinition(name = "Stage", description = "Stage of plain page tables; with second stages there are no PASIDs",
                 options = {@Option(label = "first", value = "1"), @Option(label = "second", value = "2")})
         int stage() default 1;
 
@@ -62,7 +62,7 @@ public final class Smmuv3Iommu implements IommuHardware {
     /** Sets the hardware up. */
     @Activate
     public Smmuv3Iommu(@Reference PhysicalMemory memory, Configuration configuration) {
-        int granuleLg2 = 10 + Integer.numberOfTrailingZeros(Math.max(1, configuration.granule_kib()));
+        int granuleLg2 = Long.SIZE - 1 - Long.numberOfLeadingZeros(configuration.granule_kib() * 1024L);
         SmmuFeatures features = new SmmuFeatures(configuration.streamid_bits(), SmmuFeatures.DEFAULT.substreamIdBits(),
                 SmmuFeatures.DEFAULT.queueEntriesLg2());
         backend = new Smmuv3Backend(configuration.iommu_name(), features,

@@ -3,9 +3,12 @@ package iommu.tck;
 import iommufd.api.dma.DmaStatus;
 import iommufd.api.hardware.HardwarePort;
 import java.lang.foreign.MemorySegment;
+import java.util.concurrent.TimeUnit;
 
 /** What a device keeps while the hardware behind is exchanged: a request that met a closed port goes to its successor. */
 final class PortFront {
+    private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
+
     private volatile HardwarePort current;
 
     PortFront(HardwarePort first) {
@@ -36,7 +39,11 @@ final class PortFront {
 
     private HardwarePort successorOf(HardwarePort closed) {
         HardwarePort port = current;
+        long deadline = System.nanoTime() + PATIENCE_NANOS;
         while (port == closed) {
+            if (System.nanoTime() - deadline > 0) {
+                throw new IllegalStateException("the port was closed and no successor came");
+            }
             Thread.onSpinWait();
             port = current;
         }

@@ -13,6 +13,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -80,6 +81,7 @@ abstract class SwapContract extends Contract {
                 thread.awaitRounds(20);
                 Side next = enter(swap % 2 == 0 ? neighbour : machine);
                 assertThat(serving.port.close(TIMEOUT_NANOS)).as("drained").isTrue();
+                LockSupport.parkNanos(100_000);   // so that a request meets the closed port
                 front.switchTo(next.port);
                 serving.leave();
                 serving = next;

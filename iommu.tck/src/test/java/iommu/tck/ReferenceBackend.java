@@ -8,7 +8,9 @@ import iommufd.api.hardware.HardwareEndpoint;
 import iommufd.api.hardware.IommuHardware;
 import iommufd.api.memory.TableMemory;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.StampedLock;
 
@@ -21,12 +23,17 @@ import java.util.concurrent.locks.StampedLock;
 final class ReferenceBackend implements IommuHardware {
     static final int FRAME_LG2 = 12;
     static final int PASID_BITS = 16;
-    private static final long PATIENCE_SECONDS = 3;
+    private static final long PATIENCE_SECONDS = 2;
 
     final TableMemory tables;
     final Defect defect;
     private final StampedLock lock = new StampedLock();
     private final Map<Integer, ReferenceEndpoint> endpoints = new HashMap<>();
+    /** For defects only: open tables of all instances, and the latest one of this. */
+    static final List<ReferenceDomain> OPEN_TABLES = new CopyOnWriteArrayList<>();
+    ReferenceDomain latestTable;
+    ReferenceDomain recycledTable;
+    ReferenceEndpoint.Attachment sharedAttachment = new ReferenceEndpoint.Attachment();
 
     ReferenceBackend(TableMemory tables, Defect defect) {
         this.tables = tables;
@@ -76,15 +83,18 @@ final class ReferenceBackend implements IommuHardware {
 
     @Override
     public HardwareEndpoint probe(EndpointDescription description, FaultSink faults) {
-        if (description.requesterId().segment() != 0) {
+        if (description.requesterId().segment() != 0 && !has(Defect.STRANGERS_PROBED)) {
             throw new IommufdException(Errno.ENODEV, description.requesterId() + " is in another segment");
         }
         long stamp = lockChanges();
         try {
-            if (endpoints.containsKey(description.requesterId().value())) {
+            if (endpoints.containsKey(description.requesterId().value()) && !has(Defect.PROBED_TWICE)) {
                 throw new IommufdException(Errno.EBUSY, description.requesterId() + " was probed already");
             }
-            ReferenceEndpoint endpoint = new ReferenceEndpoint(this, description, faults, tables.allocate(FRAME_LG2));
+            if (has(Defect.FAILED_PROBE_REMEMBERED)) {
+                endpoints.put(description.requesterId().value(), null);
+            }
+            ReferenceEndpoint endpoint = new ReferenceEndpoint(this, description, faults, takeFrame());
             endpoints.put(description.requesterId().value(), endpoint);
             return endpoint;
         } finally {
@@ -92,7 +102,26 @@ final class ReferenceBackend implements IommuHardware {
         }
     }
 
+    long takeFrame() {
+        try {
+            return tables.allocate(FRAME_LG2);
+        } catch (IommufdException noMemory) {
+            throw has(Defect.OUT_OF_MEMORY_CALLED_BAD_ADDRESS) ? new IommufdException(Errno.EFAULT, "no frame") : noMemory;
+        }
+    }
+
+    void giveFrame(long frame) {
+        tables.free(frame, FRAME_LG2);
+    }
+
     void forget(ReferenceEndpoint endpoint) {
-        endpoints.remove(endpoint.description().requesterId().value());
+        if (!has(Defect.RELEASE_REMEMBERED)) {
+            endpoints.remove(endpoint.description().requesterId().value());
+        }
+    }
+
+    /** For a defect only. */
+    void blockEverything() {
+        endpoints.values().forEach(ReferenceEndpoint::blockAll);
     }
 }

@@ -22,6 +22,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.locks.LockSupport;
 
 /** An endpoint of {@link ReferenceBackend}: which PASID goes through which page table. */
 final class ReferenceEndpoint implements HardwareEndpoint {
@@ -33,11 +34,11 @@ final class ReferenceEndpoint implements HardwareEndpoint {
     private final Map<Integer, Attachment> attachments = new HashMap<>();
     private final List<ReferencePort> ports = new ArrayList<>();
     private final long contextFrame;
-    private long pasidFrame = NO_FRAME;
 
-    /** What requests with one PASID go through; changed under the backend's lock. */
+    /** What requests with one PASID go through, and the frame that says so; changed under the backend's lock. */
     static final class Attachment {
         ReferenceDomain domain;
+        private long frame = NO_FRAME;
     }
 
     ReferenceEndpoint(ReferenceBackend backend, EndpointDescription description, FaultSink faults, long contextFrame) {
@@ -61,7 +62,8 @@ final class ReferenceEndpoint implements HardwareEndpoint {
 
     @Override
     public HardwareInfo info() {
-        return new HardwareInfo(0, new byte[0], Set.of(HardwareInfo.Capability.DIRTY_TRACKING), pasidBits());
+        int exaggeration = backend.has(Defect.INFO_EXAGGERATES) ? 1 : 0;
+        return new HardwareInfo(0, new byte[0], Set.of(HardwareInfo.Capability.DIRTY_TRACKING), pasidBits() + exaggeration);
     }
 
     @Override
@@ -76,7 +78,8 @@ final class ReferenceEndpoint implements HardwareEndpoint {
 
     @Override
     public NestedDomain allocateNested(PagingDomain parent, NestedTable table) {
-        throw new IommufdException(Errno.EOPNOTSUPP, "the reference backend nests nothing");
+        throw new IommufdException(backend.has(Defect.UNKNOWN_FORMATS_CALLED_MALFORMED) ? Errno.EINVAL : Errno.EOPNOTSUPP,
+                "the reference backend nests nothing");
     }
 
     @Override
@@ -86,22 +89,48 @@ final class ReferenceEndpoint implements HardwareEndpoint {
 
     @Override
     public void attach(int pasid, HardwareDomain domain) {
-        if (!(domain instanceof ReferenceDomain own) || own.backend() != backend) {
+        if (!(domain instanceof ReferenceDomain own) || own.backend() != backend && !backend.has(Defect.FOREIGN_TABLES_ATTACHED)) {
             throw new IommufdException(Errno.EINVAL, "the page table belongs to another IOMMU");
         }
         check(pasid);
+        if (backend.has(Defect.REPLACE_WITH_A_GAP)) {
+            block(pasid);
+            LockSupport.parkNanos(200_000);
+        }
         long stamp = backend.lockChanges();
         try {
-            if (pasid != Pasid.NONE && pasidFrame == NO_FRAME) {
-                pasidFrame = backend.tables.allocate(ReferenceBackend.FRAME_LG2);
+            Attachment attachment = attachment(pasid);
+            if (backend.has(Defect.FAILED_ATTACH_BLOCKS)) {
+                attachment.domain = null;
             }
-            attachment(pasid).domain = own;
+            if (backend.has(Defect.FAILED_ATTACH_ATTACHES)) {
+                attachment.domain = own;
+            }
+            // As a driver that writes the new structure aside and then switches.
+            long frame = backend.takeFrame();
+            freeFrame(attachment);
+            attachment.frame = frame;
+            attachment.domain = own;
+            if (backend.has(Defect.TABLES_HAVE_ONE_ENDPOINT) && own.latestAttachment != null) {
+                own.latestAttachment.domain = own.latestAttachment == attachment ? own : null;
+            }
+            own.latestAttachment = attachment;
         } finally {
             backend.unlockChanges(stamp);
         }
     }
 
+    private void freeFrame(Attachment attachment) {
+        if (attachment.frame != NO_FRAME) {
+            backend.giveFrame(attachment.frame);
+            attachment.frame = NO_FRAME;
+        }
+    }
+
     private void check(int pasid) {
+        if (backend.has(Defect.PASID_WIDTH_UNCHECKED)) {
+            return;
+        }
         if (pasid != Pasid.NONE && pasidBits() == 0) {
             throw new IommufdException(Errno.EOPNOTSUPP, "the endpoint has no PASIDs");
         }
@@ -115,6 +144,9 @@ final class ReferenceEndpoint implements HardwareEndpoint {
         long stamp = backend.lockChanges();
         try {
             attachment(pasid).domain = null;
+            if (backend.has(Defect.BLOCK_BLOCKS_EVERYTHING)) {
+                backend.blockEverything();
+            }
         } finally {
             backend.unlockChanges(stamp);
         }
@@ -134,12 +166,29 @@ final class ReferenceEndpoint implements HardwareEndpoint {
     }
 
     private Attachment attachment(int pasid) {
-        return attachments.computeIfAbsent(pasid, absent -> new Attachment());
+        if (backend.has(Defect.ENDPOINTS_SHARE_ATTACHMENTS)) {
+            return backend.sharedAttachment;
+        }
+        int key = backend.has(Defect.PASID_IGNORED) ? Pasid.NONE : pasid;
+        return attachments.computeIfAbsent(key, absent -> new Attachment());
+    }
+
+    /** For a defect only. */
+    void blockAll() {
+        attachments.values().forEach(attachment -> attachment.domain = null);
+    }
+
+    /** For a defect only. */
+    void closePorts() {
+        ports.forEach(ReferencePort::closeLocked);
     }
 
     @Override
     public void respond(PageResponse response) {
         // No request ever waits for user space here.
+        if (backend.has(Defect.UNKNOWN_ANSWERS_FAIL)) {
+            throw new IllegalArgumentException("nobody asked for " + response);
+        }
     }
 
     @Override
@@ -147,10 +196,18 @@ final class ReferenceEndpoint implements HardwareEndpoint {
         long stamp = backend.lockChanges();
         try {
             ports.forEach(ReferencePort::closeLocked);
-            attachments.values().forEach(attachment -> attachment.domain = null);
-            backend.tables.free(contextFrame, ReferenceBackend.FRAME_LG2);
-            if (pasidFrame != NO_FRAME) {
-                backend.tables.free(pasidFrame, ReferenceBackend.FRAME_LG2);
+            for (Attachment attachment : attachments.values()) {
+                if (backend.has(Defect.RELEASE_EMPTIES_TABLES) && attachment.domain != null) {
+                    attachment.domain.empty();
+                }
+                attachment.domain = null;
+                freeFrame(attachment);
+            }
+            if (backend.has(Defect.ENDPOINTS_SHARE_ATTACHMENTS)) {
+                freeFrame(backend.sharedAttachment);
+            }
+            if (!backend.has(Defect.RELEASE_LEAKS_A_FRAME)) {
+                backend.giveFrame(contextFrame);
             }
             backend.forget(this);
         } finally {

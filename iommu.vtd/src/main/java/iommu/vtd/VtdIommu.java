@@ -10,12 +10,14 @@ import iommufd.api.hardware.IommuHardware;
 import iommufd.api.memory.PhysicalMemory;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.ConfigurationPolicy;
 import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.metatype.annotations.Designate;
 
 /** A VT-d unit as a component: one by default, or one per configuration. */
-@Component(service = IommuHardware.class, property = IommuHardware.VENDOR + "=" + VtdDriver.VENDOR_NAME)
+@Component(service = IommuHardware.class, configurationPolicy = ConfigurationPolicy.OPTIONAL,
+        property = IommuHardware.VENDOR + "=" + VtdDriver.VENDOR_NAME)
 @Designate(ocd = VtdConfiguration.class, factory = true)
 public final class VtdIommu implements IommuHardware {
     private final VtdBackend backend;

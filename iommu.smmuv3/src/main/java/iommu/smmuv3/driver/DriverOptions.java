@@ -4,7 +4,7 @@ package iommu.smmuv3.driver;
  * What an operator chooses.
  *
  * @param granuleLg2 log2 of the smallest page: 12, 14 or 16
- * @param prefersStage2 plain page tables are second stages; those for PASIDs are first stages anyway
+ * @param prefersStage2 plain page tables are second stages; then there are no PASIDs
  */
 public record DriverOptions(int granuleLg2, boolean prefersStage2) {
     /** 4 KiB pages, first stages. */

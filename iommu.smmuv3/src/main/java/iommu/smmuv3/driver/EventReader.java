@@ -62,6 +62,11 @@ final class EventReader {
         boolean substreamed = (word0 & SmmuEvent.SSV) != 0 || event == SmmuEvent.C_BAD_SUBSTREAMID;
         OptionalInt pasid = substreamed ? OptionalInt.of((int) word0 >>> SmmuEvent.SUBSTREAM_SHIFT) : OptionalInt.empty();
         DmaAccess access = event.hasInputAddress() && (word1 & SmmuEvent.READ) == 0 ? DmaAccess.WRITE : DmaAccess.READ;
-        return new DmaFault(name, requester, pasid, word2, access, event.kind(), event.number(), event.text());
+        return new DmaFault(name, requester, pasid, word2, access, kind(event), event.number(), event.text());
+    }
+
+    /** This driver leaves no malformed structure behind, but invalid ones, where nothing is attached. */
+    private static DmaFault.Kind kind(SmmuEvent event) {
+        return event.kind() == DmaFault.Kind.CONFIGURATION ? DmaFault.Kind.BLOCKED : event.kind();
     }
 }

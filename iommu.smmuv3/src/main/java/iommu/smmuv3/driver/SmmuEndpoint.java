@@ -28,7 +28,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One stream. Its entry in the stream table is a silent abort while nothing is attached, stage 1 with its context table, or
+ * One stream. Its entry in the stream table is invalid while nothing is attached, stage 1 with its context table, or
  * stage 2; then it can have no substreams.
  */
 final class SmmuEndpoint implements HardwareEndpoint {
@@ -50,7 +50,7 @@ final class SmmuEndpoint implements HardwareEndpoint {
     private final List<HardwarePort> ports = new ArrayList<>();
     private final BitSet pasids = new BitSet();
     private Unnamed unnamed = Unnamed.BLOCKED;
-    /** Made when a first stage is first attached. */
+    /** Only while a first stage is attached. */
     private Optional<ContextTable> contexts = Optional.empty();
     private boolean released;
 
@@ -59,7 +59,7 @@ final class SmmuEndpoint implements HardwareEndpoint {
         this.description = description;
         this.faults = faults;
         streamId = description.requesterId().value();
-        substreamIdBits = Math.min(description.pasidBits(), driver.substreamIdBits());
+        substreamIdBits = driver.prefersStage2() ? 0 : Math.min(description.pasidBits(), driver.substreamIdBits());
     }
 
     FaultSink faults() {
@@ -78,10 +78,10 @@ final class SmmuEndpoint implements HardwareEndpoint {
 
     @Override
     public PagingDomain allocatePaging(PagingOptions options) {
-        if (options.nestParent() && options.pasid()) {
+        boolean stage2 = options.nestParent() || driver.prefersStage2();
+        if (stage2 && options.pasid()) {
             throw new IommufdException(Errno.EOPNOTSUPP, "a second stage cannot be attached to PASIDs");
         }
-        boolean stage2 = options.nestParent() || driver.prefersStage2() && !options.pasid();
         return new SmmuPagingDomain(driver, stage2, options, driver.granuleLg2());
     }
 
@@ -110,6 +110,7 @@ final class SmmuEndpoint implements HardwareEndpoint {
                 attachStage1(paging);
             }
         } finally {
+            freeUnusedContexts();
             lock.unlock();
         }
     }
@@ -120,7 +121,6 @@ final class SmmuEndpoint implements HardwareEndpoint {
                     .formatted(description.requesterId()));
         }
         driver.streams().replace(streamId, domain.streamTableEntry());
-        contexts.filter(ContextTable::hasSubstreams).ifPresent(table -> table.clear(0));
         unnamed = Unnamed.STAGE2;
     }
 
@@ -189,6 +189,13 @@ final class SmmuEndpoint implements HardwareEndpoint {
         return contexts.get();
     }
 
+    private void freeUnusedContexts() {
+        if (unnamed != Unnamed.STAGE1 && pasids.isEmpty()) {
+            contexts.ifPresent(ContextTable::free);
+            contexts = Optional.empty();
+        }
+    }
+
     @Override
     public void block(int pasid) {
         lock.lock();
@@ -202,8 +209,8 @@ final class SmmuEndpoint implements HardwareEndpoint {
                     driver.streams().block(streamId);
                 } else {
                     driver.streams().setWord(streamId, 1, StreamTableEntry.S1DSS_TERMINATE);
+                    contexts().clear(0);
                 }
-                contexts.filter(ContextTable::hasSubstreams).ifPresent(table -> table.clear(0));
             } else if (pasid > 0 && pasids.get(pasid)) {
                 pasids.clear(pasid);
                 if (pasids.isEmpty() && unnamed == Unnamed.BLOCKED) {
@@ -212,6 +219,7 @@ final class SmmuEndpoint implements HardwareEndpoint {
                 contexts().clear(pasid);
             }
         } finally {
+            freeUnusedContexts();
             lock.unlock();
         }
     }

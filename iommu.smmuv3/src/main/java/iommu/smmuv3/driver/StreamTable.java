@@ -10,7 +10,8 @@ import java.util.Map;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * The two-level stream table. Streams without an endpoint have an invalid entry, or no leaf. Thread-safe.
+ * The two-level stream table. An entry is invalid while its stream is blocked, so that requests leave an event: a valid entry
+ * that aborts would drop them silently. Thread-safe.
  */
 final class StreamTable {
     /** StreamID bits that index a leaf. */
@@ -38,7 +39,7 @@ final class StreamTable {
         return Math.max(TableMemory.MIN_FRAME_LG2, streamIdBits - SPLIT + 3);
     }
 
-    /** Makes an entry that blocks a stream. @throws IommufdException ENODEV if the table cannot hold it; ENOMEM */
+    /** Makes room for a stream, which is blocked. @throws IommufdException ENODEV if the table cannot hold it; ENOMEM */
     void add(int streamId) {
         if (streamIdBits < Integer.SIZE && streamId >>> streamIdBits != 0) {
             throw new IommufdException(Errno.ENODEV, "requester 0x%x is not behind this SMMU: it has StreamIDs of %d bits"
@@ -52,8 +53,6 @@ final class StreamTable {
                 PhysicalWords.setRelease(slot(streamId), frame | SPAN);
             }
             users.merge(leaf, 1, Integer::sum);
-            long entry = entry(streamId);
-            PhysicalWords.setRelease(entry, StreamTableEntry.VALID);
             commands.invalidateStream(streamId);
         } finally {
             lock.unlock();
@@ -64,7 +63,7 @@ final class StreamTable {
     void remove(int streamId) {
         lock.lock();
         try {
-            PhysicalWords.setRelease(entry(streamId), 0);
+            EntryLeaf.write(entry(streamId), new long[StreamTableEntry.WORDS], 0);
             int leaf = streamId >>> SPLIT;
             long frame = leaf(streamId);
             if (users.merge(leaf, -1, Integer::sum) == 0) {
@@ -80,9 +79,9 @@ final class StreamTable {
         }
     }
 
-    /** Blocks a stream silently. On return none of its requests is in flight. */
+    /** Blocks a stream. On return none of its requests is in flight. */
     void block(int streamId) {
-        setWord(streamId, 0, StreamTableEntry.VALID);
+        setWord(streamId, 0, 0);
     }
 
     /** Changes one word. On return no request uses what it was. */
@@ -105,8 +104,7 @@ final class StreamTable {
         lock.lock();
         try {
             long entry = entry(streamId);
-            int config = StreamTableEntry.config(PhysicalWords.get(entry));
-            if ((config & StreamTableEntry.CONFIG_PASS_BIT) == 0) {
+            if ((PhysicalWords.get(entry) & StreamTableEntry.VALID) == 0) {
                 EntryLeaf.write(entry, words, 1);   // ignored until word 0 says otherwise
                 commands.invalidateStream(streamId);
                 PhysicalWords.setRelease(entry, words[0]);
@@ -133,16 +131,6 @@ final class StreamTable {
             PhysicalWords.setRelease(slot(streamId), leaf | SPAN);
             commands.invalidateStream(streamId);
             memory.free(old, EntryLeaf.FRAME_LG2);
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** A word of a stream's entry. */
-    long word(int streamId, int word) {
-        lock.lock();
-        try {
-            return PhysicalWords.get(entry(streamId) + word * 8L);
         } finally {
             lock.unlock();
         }

@@ -1,6 +1,7 @@
 package iommu.smmuv3.unit;
 
 import iommu.smmuv3.format.SmmuEvent;
+import iommufd.api.dma.DmaFault;
 
 /** Why the last walk of a port refused: what its event record will say. Reused; written inside a request, read after it. */
 final class FaultNote {
@@ -10,12 +11,20 @@ final class FaultNote {
     /** The port's SubstreamID, or negative. */
     private final int substream;
     private SmmuEvent event;
+    private DmaFault.Kind kind = DmaFault.Kind.BLOCKED;
     private boolean silent;
     private long syndrome;
     private long address;
 
     FaultNote(int substream) {
         this.substream = substream;
+    }
+
+    /** A structure that is merely not valid: nothing is attached. */
+    long absent(SmmuEvent configurationEvent) {
+        configuration(configurationEvent, true);
+        kind = DmaFault.Kind.BLOCKED;
+        return REFUSED;
     }
 
     /** The request is aborted without an event. */
@@ -28,6 +37,7 @@ final class FaultNote {
     /** A configuration event without addresses. */
     long configuration(SmmuEvent configurationEvent, boolean recorded) {
         event = configurationEvent;
+        kind = configurationEvent.kind();
         silent = !recorded;
         syndrome = 0;
         address = 0;
@@ -73,6 +83,10 @@ final class FaultNote {
     /** The event, or null for a request aborted without one. */
     SmmuEvent event() {
         return event;
+    }
+
+    DmaFault.Kind kind() {
+        return kind;
     }
 
     boolean recorded() {

@@ -222,7 +222,7 @@ final class SmmuPort extends TranslatingPort {
         if (event == null) {
             return describe(iova, accessBit, DmaFault.Kind.BLOCKED, 0, "the stream is blocked");
         }
-        DmaFault fault = describe(iova, accessBit, event.kind(), event.number(), event.text());
+        DmaFault fault = describe(iova, accessBit, note.kind(), event.number(), event.text());
         if (note.recorded()) {
             boolean read = accessBit == READ_BIT;
             unit.events().record(note.word0(requesterId.value()), note.word1(read), note.word2(iova), note.word3());

@@ -73,14 +73,13 @@ final class StageOne {
         }
     }
 
-    /** Takes over a descriptor. @return false if it is ILLEGAL (§5.4.2) */
+    /** Takes over a valid descriptor. @return false if it is ILLEGAL (§5.4.2) */
     boolean configure(long word0, long ttb0, long ttb1, boolean nestedTables, int maxOutputBits) {
         nested = nestedTables;
         outputBits = Math.min(maxOutputBits, ContextDescriptor.addressBits((int) (word0 >>> ContextDescriptor.IPS_SHIFT) & 7));
         low.walks = (word0 & ContextDescriptor.EPD0) == 0;
         high.walks = (word0 & ContextDescriptor.EPD1) == 0;
-        if ((word0 & ContextDescriptor.VALID) == 0 || (word0 & ContextDescriptor.AA64) == 0
-                || (word0 & ContextDescriptor.S) != 0 || (word0 & ContextDescriptor.A) == 0
+        if ((word0 & ContextDescriptor.AA64) == 0 || (word0 & ContextDescriptor.S) != 0 || (word0 & ContextDescriptor.A) == 0
                 || (low.walks || high.walks) && (word0 & ContextDescriptor.ENDI) != 0) {
             return false;
         }

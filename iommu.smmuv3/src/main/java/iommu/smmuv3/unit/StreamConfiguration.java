@@ -121,7 +121,7 @@ final class StreamConfiguration {
         long word3 = PhysicalWords.get(entry + 24);
         int config = StreamTableEntry.config(word0);
         if ((word0 & StreamTableEntry.VALID) == 0) {
-            return note.configuration(SmmuEvent.C_BAD_STE, true);
+            return note.absent(SmmuEvent.C_BAD_STE);
         }
         if ((config & StreamTableEntry.CONFIG_PASS_BIT) == 0) {
             return note.silently();
@@ -186,7 +186,11 @@ final class StreamConfiguration {
         if (!HostMemory.isBacked(at)) {
             return note.fetch(SmmuEvent.F_CD_FETCH, at);
         }
-        if (!stage1.configure(PhysicalWords.getAcquire(at), PhysicalWords.get(at + 8), PhysicalWords.get(at + 16),
+        long word0 = PhysicalWords.getAcquire(at);
+        if ((word0 & ContextDescriptor.VALID) == 0) {
+            return note.absent(SmmuEvent.C_BAD_CD);
+        }
+        if (!stage1.configure(word0, PhysicalWords.get(at + 8), PhysicalWords.get(at + 16),
                 translatesStage2, OUTPUT_BITS)) {
             return note.configuration(SmmuEvent.C_BAD_CD, true);
         }

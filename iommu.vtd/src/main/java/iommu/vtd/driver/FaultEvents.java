@@ -82,9 +82,12 @@ final class FaultEvents {
     private DmaFault describe(VtdEndpoint endpoint, Record taken) {
         FaultReason reason = FaultReason.of(FaultRecord.reason(taken.high));
         int pasid = FaultRecord.pasid(taken.high);
+        long iova = taken.low & FaultRecord.ADDRESS;
+        // Legacy mode reports a page that is not mapped as one without permission; the page table knows better.
+        boolean absent = (reason == FaultReason.WRITE_DENIED || reason == FaultReason.READ_DENIED) && !endpoint.maps(iova);
         return new DmaFault(hardware, endpoint.requesterId(), pasid < 0 ? OptionalInt.empty() : OptionalInt.of(pasid),
-                taken.low & FaultRecord.ADDRESS, (taken.high & FaultRecord.READ) != 0 ? DmaAccess.READ : DmaAccess.WRITE,
-                reason.kind(), reason.code(), reason.text());
+                iova, (taken.high & FaultRecord.READ) != 0 ? DmaAccess.READ : DmaAccess.WRITE,
+                absent ? DmaFault.Kind.TRANSLATION : reason.kind(), reason.code(), reason.text());
     }
 
     private record Record(long low, long high) {}

@@ -9,27 +9,31 @@ import iommufd.api.hardware.DirtyTracking;
 final class SecondStageDirty implements DirtyTracking {
     private final VtdDomain domain;
     private final DirtyTableReader reader;
-    private final long lastIova;
+    private final long lastInTable;
 
     SecondStageDirty(VtdDomain domain, RadixTable table) {
         this.domain = domain;
         reader = table.dirtyReader();
-        lastIova = table.format().inputLast();
+        lastInTable = table.format().inputLast();
     }
 
     @Override
     public void setEnabled(boolean enabled) {
         if (enabled) {
-            reader.forget(0, lastIova);
-            domain.invalidate(0, lastIova, true);
+            reader.forget(0, lastInTable);
+            domain.invalidate(0, lastInTable, true);
         }
         domain.track(enabled);
     }
 
     @Override
     public void read(long iova, long lastIova, boolean clear, DirtySink sink) {
+        if (Long.compareUnsigned(iova, lastInTable) > 0) {
+            return;
+        }
+        long last = Long.compareUnsigned(lastIova, lastInTable) < 0 ? lastIova : lastInTable;
         Extent extent = new Extent(sink);
-        if (reader.read(iova, lastIova, clear, extent) && clear) {
+        if (reader.read(iova, last, clear, extent) && clear) {
             domain.invalidate(extent.first, extent.last, true);
         }
     }

@@ -90,9 +90,16 @@ final class VtdDomain implements PagingDomain {
 
     @Override
     public long unmap(long iova, long lastIova) {
-        long bytes = table.unmap(iova, lastIova);
+        long last = geometry.aperture().last();
+        if (Long.compareUnsigned(iova, last) > 0) {
+            return 0;
+        }
+        if (Long.compareUnsigned(lastIova, last) < 0) {
+            last = lastIova;
+        }
+        long bytes = table.unmap(iova, last);
         if (bytes != 0 || table.hasUnlinked()) {
-            flush(iova, lastIova);
+            flush(iova, last);
         }
         return bytes;
     }

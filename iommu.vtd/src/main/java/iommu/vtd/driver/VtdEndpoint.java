@@ -26,12 +26,12 @@ import iommufd.api.hardware.PagingOptions;
 import iommufd.api.hardware.ReservedRegion;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.WeakHashMap;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * A device behind the unit: its context entry, in scalable mode its PASID tables, and what they point to.
@@ -54,8 +54,8 @@ final class VtdEndpoint implements HardwareEndpoint {
     private final int pasidBits;
     private final long contextEntry;
     private final Optional<PasidTable> pasidTable;
-    /** By PASID, {@link Pasid#NONE} included. Guarded by this. */
-    private final Map<Integer, VtdDomain> attached = new HashMap<>();
+    /** By PASID, {@link Pasid#NONE} included. Changes are guarded by this; a fault handler must not wait for them. */
+    private final Map<Integer, VtdDomain> attached = new ConcurrentHashMap<>();
     /** Guarded by this. */
     private final Set<HardwarePort> ports = Collections.newSetFromMap(new WeakHashMap<>());
     /** Guarded by this. */
@@ -88,6 +88,12 @@ final class VtdEndpoint implements HardwareEndpoint {
 
     RequesterId requesterId() {
         return description.requesterId();
+    }
+
+    /** Whether requests without PASID find {@code iova} mapped now. */
+    boolean maps(long iova) {
+        VtdDomain domain = attached.get(Pasid.NONE);
+        return domain != null && domain.translate(iova) != PagingDomain.UNMAPPED;
     }
 
     void faulted(DmaFault fault) {

@@ -31,6 +31,8 @@ final class SecondStageWalk {
     private boolean marking;
     private boolean coherent;
 
+    /** After a refusal for want of permission: an entry on the way granted nothing at all. */
+    boolean absent;
     /** log2 of the leaf's size. */
     int leafLg2;
     /** What all entries grant. */
@@ -145,7 +147,9 @@ final class SecondStageWalk {
     }
 
     private long absent(int wanted) {
-        return scalable ? -FaultReason.SECOND_STAGE_ABSENT.code() : denied(0, wanted);
+        long reason = denied(0, wanted);
+        absent = true;
+        return reason;
     }
 
     private long reserved() {
@@ -153,6 +157,7 @@ final class SecondStageWalk {
     }
 
     private long denied(long granted, int wanted) {
+        absent = false;
         boolean write = (wanted & ~granted & WRITE) != 0;
         if (scalable) {
             if ((granted & ACCESS) == 0) {

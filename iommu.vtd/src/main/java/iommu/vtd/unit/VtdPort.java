@@ -12,6 +12,7 @@ import iommufd.api.DmaAccess;
 import iommufd.api.dma.DmaFault;
 import iommufd.api.dma.Pasid;
 import iommufd.api.dma.RequesterId;
+import iommufd.api.memory.HostMemory;
 import java.util.OptionalInt;
 
 /**
@@ -22,8 +23,6 @@ public final class VtdPort extends TranslatingPort {
     /** The 2 MiB that the interrupt range lies in: cached in small pages only. */
     private static final long INTERRUPT_LARGE_PAGE =
             HostAddress.INTERRUPT_RANGE >>> Iotlb.LARGE_PAGE_LG2 - HostAddress.INTERRUPT_SHIFT;
-    /** A refusal that is no fault of translation: there is no such memory. */
-    private static final int NO_MEMORY = -1;
 
     private final VtdUnit unit;
     private final RequesterId requester;
@@ -75,8 +74,8 @@ public final class VtdPort extends TranslatingPort {
                 cacheable = firstStage.cacheable;
             }
             default -> {
-                if ((iova & HostAddress.RESERVED) != 0) {
-                    return refuseUntranslated();
+                if ((iova & HostAddress.RESERVED) != 0 && context.type != RequesterContext.UNTRANSLATED) {
+                    return refuse(context.scalable ? FaultReason.PASS_THROUGH_TOO_WIDE : FaultReason.ADDRESS_TOO_WIDE);
                 }
                 physicalAddress = iova;
                 leafLg2 = Iotlb.LARGE_PAGE_LG2;
@@ -89,6 +88,10 @@ public final class VtdPort extends TranslatingPort {
         if (physicalAddress >>> HostAddress.INTERRUPT_SHIFT == HostAddress.INTERRUPT_RANGE
                 && context.type != RequesterContext.UNTRANSLATED) {
             return refuse(interruptRange());
+        }
+        if (!HostMemory.isBacked(physicalAddress)) {
+            // What an access without memory behind it ends with, too, but only some time after it.
+            throw new InternalError("no memory at 0x%x".formatted(physicalAddress));
         }
         if (leafLg2 >= Iotlb.LARGE_PAGE_LG2 && ((iova >>> Iotlb.LARGE_PAGE_LG2) == INTERRUPT_LARGE_PAGE
                 || (physicalAddress >>> Iotlb.LARGE_PAGE_LG2) == INTERRUPT_LARGE_PAGE)) {
@@ -127,13 +130,6 @@ public final class VtdPort extends TranslatingPort {
         return context.scalable ? FaultReason.SCALABLE_INTERRUPT_RANGE : FaultReason.INTERRUPT_RANGE;
     }
 
-    private long refuseUntranslated() {
-        if (context.type == RequesterContext.UNTRANSLATED) {
-            return refuse(NO_MEMORY);
-        }
-        return refuse(context.scalable ? FaultReason.PASS_THROUGH_TOO_WIDE : FaultReason.ADDRESS_TOO_WIDE);
-    }
-
     private long refuse(FaultReason reason) {
         return refuse(reason.code());
     }
@@ -146,14 +142,12 @@ public final class VtdPort extends TranslatingPort {
 
     @Override
     protected DmaFault fault(long iova, int accessBit) {
-        if (refusal == NO_MEMORY) {
-            return abort(iova, accessBit);
-        }
         FaultReason reason = FaultReason.of(refusal);
         if (!refusalSuppressed || !reason.qualified()) {
             unit.recordFault(iova, requester.sourceId(), requestPasid, accessBit == READ_BIT, reason);
         }
-        return describe(iova, accessBit, reason.kind(), reason.code(), reason.text());
+        boolean absent = (reason == FaultReason.WRITE_DENIED || reason == FaultReason.READ_DENIED) && secondStage.absent;
+        return describe(iova, accessBit, absent ? DmaFault.Kind.TRANSLATION : reason.kind(), reason.code(), reason.text());
     }
 
     @Override

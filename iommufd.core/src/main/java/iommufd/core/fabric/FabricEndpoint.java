@@ -121,12 +121,12 @@ public final class FabricEndpoint implements DmaEndpoint {
     }
 
     private void discardRequests(TranslationTable former, int pasid) {
-        former.receiver().ifPresent(receiver -> receiver.discard(this, pasid));
+        former.receiver().ifPresent(receiver -> receiver.discard(this, pasid, true));
     }
 
-    /** Nobody answers page requests that went to the former hardware. */
-    void discardRequests() {
-        tables.forEach((pasid, table) -> discardRequests(table, pasid));
+    /** Nobody answers page requests that went to the former hardware: its ports are closed, devices ask again. */
+    void forgetRequests() {
+        tables.forEach((pasid, table) -> table.receiver().ifPresent(receiver -> receiver.discard(this, pasid, false)));
     }
 
     @Override

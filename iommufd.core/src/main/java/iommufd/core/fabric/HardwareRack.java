@@ -165,7 +165,7 @@ public final class HardwareRack implements HardwareSwap, AutoCloseable {
     private void orphan(BoundHardware leaving) {
         quiesce(leaving);
         List<FabricEndpoint> endpoints = endpointsOn(leaving);
-        endpoints.forEach(FabricEndpoint::discardRequests);
+        endpoints.forEach(FabricEndpoint::forgetRequests);
         guests().stream().filter(guest -> guest.on(leaving)).forEach(GuestIommu::stopQueues);
         endpoints.forEach(FabricEndpoint::vacate);
         nestedStages().stream().filter(stage -> stage.on(leaving)).forEach(stage -> stage.orphan(leaving));

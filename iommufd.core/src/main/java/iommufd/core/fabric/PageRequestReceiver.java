@@ -7,6 +7,10 @@ public interface PageRequestReceiver {
     /** A request came. @return whether someone will answer. Never blocks, never throws. */
     boolean requested(FabricEndpoint endpoint, PageRequest request);
 
-    /** The endpoint left its hardware or table: nobody waits for answers to what it asked with {@code pasid}. */
-    void discard(FabricEndpoint endpoint, int pasid);
+    /**
+     * The endpoint leaves its table or hardware: what it asked with {@code pasid} is dropped.
+     *
+     * @param answer whether to end the requests; if not, the device asks again by itself, on other hardware
+     */
+    void discard(FabricEndpoint endpoint, int pasid, boolean answer);
 }

@@ -219,7 +219,7 @@ final class Relocation implements AutoCloseable {
             long closed = System.nanoTime();
             from.ifPresent(rack::quiesce);
             guests.forEach(GuestIommu::stopQueues);
-            endpoints.forEach(FabricEndpoint::discardRequests);
+            endpoints.forEach(FabricEndpoint::forgetRequests);
             Former former = publish();
             try {
                 guests.forEach(GuestIommu::startQueues);

@@ -22,8 +22,8 @@ import java.util.TreeMap;
 import java.util.function.Predicate;
 
 /**
- * Page requests of devices: gathered into groups, delivered whole, answered by cookie. Has a lock of its own (its monitor of
- * {@link #arrival}), because requests come from devices' threads.
+ * Page requests of devices: gathered into groups, delivered whole, answered by cookie. Has a lock of its own, the monitor of
+ * {@link #arrival}, because requests come from devices' threads.
  */
 final class FaultQueueObject extends ContextObject implements FaultQueue, PageRequestReceiver {
     /** A device that floods is refused; a bound of this project's, far beyond what hardware queues hold. */
@@ -54,7 +54,7 @@ final class FaultQueueObject extends ContextObject implements FaultQueue, PageRe
 
     @Override
     void release() {
-        answerAndForget(group -> true);
+        forget(group -> true).forEach(group -> group.answer(FaultResponse.INVALID));
     }
 
     @Override
@@ -89,11 +89,15 @@ final class FaultQueueObject extends ContextObject implements FaultQueue, PageRe
     }
 
     @Override
-    public void discard(FabricEndpoint endpoint, int pasid) {
-        answerAndForget(group -> group.key().endpoint() == endpoint && group.key().pasid() == pasid);
+    public void discard(FabricEndpoint endpoint, int pasid, boolean answer) {
+        List<Group> dropped = forget(group -> group.key().endpoint() == endpoint && group.key().pasid() == pasid);
+        if (answer) {
+            dropped.forEach(group -> group.answer(FaultResponse.INVALID));
+        }
     }
 
-    private void answerAndForget(Predicate<Group> which) {
+    /** @return complete groups that were dropped */
+    private List<Group> forget(Predicate<Group> which) {
         List<Group> dropped = new ArrayList<>();
         synchronized (arrival) {
             incomplete.values().removeIf(which);   // not complete: the device does not wait for an answer yet
@@ -102,7 +106,7 @@ final class FaultQueueObject extends ContextObject implements FaultQueue, PageRe
             delivered.removeAll(dropped);
             awaitingAnswer.values().removeAll(dropped);
         }
-        dropped.forEach(group -> group.answer(FaultResponse.INVALID));
+        return dropped;
     }
 
     @Override

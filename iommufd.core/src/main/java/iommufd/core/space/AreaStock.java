@@ -1,15 +1,17 @@
 package iommufd.core.space;
 
+import java.util.Arrays;
+
 /** Areas and pages that a space used before, to map and unmap without garbage. Guarded by the space's domains lock. */
 final class AreaStock {
     private static final int MAX_AREAS = 1024;
-    private static final int MAX_PAGES = 64;
+    private static final int MAX_PAGES = 1024;
 
     private final IovaSpace space;
     /** Linked by {@link Area#next}. */
     private Area areas;
     private int areaCount;
-    private final SharedPages[] pages = new SharedPages[MAX_PAGES];
+    private SharedPages[] pages = new SharedPages[16];
     private int pagesCount;
 
     AreaStock(IovaSpace space) {
@@ -50,11 +52,14 @@ final class AreaStock {
 
     /** Takes pages back that nothing refers to. */
     void give(SharedPages unused) {
-        if (pagesCount < MAX_PAGES) {
-            pages[pagesCount++] = unused;
-        } else {
+        if (pagesCount == MAX_PAGES) {
             unused.forgetMemory();
+            return;
         }
+        if (pagesCount == pages.length) {
+            pages = Arrays.copyOf(pages, pagesCount * 2);
+        }
+        pages[pagesCount++] = unused;
     }
 
     /** Lets go of everything, memory included. */

@@ -6,16 +6,15 @@ import iommufd.api.memory.PinnedRuns;
 import iommufd.api.memory.UserMemory;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * A linear part of some memory, shared by every area that was copied from one mapping. Pages are pinned and charged while
- * somebody holds them: an area for the page tables of its space, or an access. Thread-safe by its own lock; recycled.
+ * somebody holds them: an area for the page tables of its space, or an access. Thread-safe by its monitor, as there may be
+ * very many; recycled.
  */
 final class SharedPages {
     private static final long PAGE_BYTES = UserMemory.PAGE_BYTES;
 
-    private final ReentrantLock lock = new ReentrantLock();
     private final PagePins pins = new PagePins();
     private UserMemory.Kind kind = UserMemory.Kind.PROCESS;
     private long pageCount;
@@ -37,21 +36,19 @@ final class SharedPages {
         if (watch != null && watch.memory != ofMemory) {
             forgetMemory();
         }
-        UserMemory.Kind ofKind = ofMemory.kind();
-        lock.lock();
-        try {
-            pins.init(ofMemory, address, mayBeWritten, ofKind == UserMemory.Kind.EXPORTED ? PinCharge.NONE : payer);
-            kind = ofKind;
-            pageCount = pages;
-            revokedFirst = Long.MAX_VALUE;
-            revokedEnd = 0;
-            references = 1;
-        } finally {
-            lock.unlock();
-        }
+        begin(ofMemory, address, pages, mayBeWritten, payer);
         if (watch == null) {
             watchMemory();
         }
+    }
+
+    private synchronized void begin(UserMemory ofMemory, long address, long pages, boolean mayBeWritten, PinCharge payer) {
+        kind = ofMemory.kind();
+        pins.init(ofMemory, address, mayBeWritten, kind == UserMemory.Kind.EXPORTED ? PinCharge.NONE : payer);
+        pageCount = pages;
+        revokedFirst = Long.MAX_VALUE;
+        revokedEnd = 0;
+        references = 1;
     }
 
     private void watchMemory() {
@@ -82,29 +79,19 @@ final class SharedPages {
         return pageCount;
     }
 
-    void retain() {
-        lock.lock();
-        try {
-            references++;
-        } finally {
-            lock.unlock();
-        }
+    synchronized void retain() {
+        references++;
     }
 
     /** @return whether that was the last reference; these pages can then be used anew */
-    boolean release() {
-        lock.lock();
-        try {
-            if (--references > 0) {
-                return false;
-            }
-            if (!pins.isEmpty()) {
-                pins.unhold(0, pageCount);
-            }
-            return true;
-        } finally {
-            lock.unlock();
+    synchronized boolean release() {
+        if (--references > 0) {
+            return false;
         }
+        if (!pins.isEmpty()) {
+            pins.unhold(0, pageCount);
+        }
+        return true;
     }
 
     /** Stops watching the memory these pages were part of; for pages that are thrown away. */
@@ -115,35 +102,25 @@ final class SharedPages {
         }
     }
 
-    void addArea(Area area) {
-        lock.lock();
-        try {
-            area.nextOfPages = firstArea;
-            if (firstArea != null) {
-                firstArea.previousOfPages = area;
-            }
-            firstArea = area;
-        } finally {
-            lock.unlock();
+    synchronized void addArea(Area area) {
+        area.nextOfPages = firstArea;
+        if (firstArea != null) {
+            firstArea.previousOfPages = area;
         }
+        firstArea = area;
     }
 
-    void removeArea(Area area) {
-        lock.lock();
-        try {
-            if (area.previousOfPages == null) {
-                firstArea = area.nextOfPages;
-            } else {
-                area.previousOfPages.nextOfPages = area.nextOfPages;
-            }
-            if (area.nextOfPages != null) {
-                area.nextOfPages.previousOfPages = area.previousOfPages;
-            }
-            area.previousOfPages = null;
-            area.nextOfPages = null;
-        } finally {
-            lock.unlock();
+    synchronized void removeArea(Area area) {
+        if (area.previousOfPages == null) {
+            firstArea = area.nextOfPages;
+        } else {
+            area.previousOfPages.nextOfPages = area.nextOfPages;
         }
+        if (area.nextOfPages != null) {
+            area.nextOfPages.previousOfPages = area.previousOfPages;
+        }
+        area.previousOfPages = null;
+        area.nextOfPages = null;
     }
 
     /**
@@ -152,17 +129,12 @@ final class SharedPages {
      * @return false, with nothing held, if any was revoked
      * @throws IommufdException what charging or pinning throws
      */
-    boolean hold(long first, long end) {
-        lock.lock();
-        try {
-            if (revoked(first, end)) {
-                return false;
-            }
-            pins.hold(first, end);
-            return true;
-        } finally {
-            lock.unlock();
+    synchronized boolean hold(long first, long end) {
+        if (revoked(first, end)) {
+            return false;
         }
+        pins.hold(first, end);
+        return true;
     }
 
     /** Holds exported memory until the last reference goes: its exporter expects a pin as long as there is a mapping. */
@@ -172,24 +144,14 @@ final class SharedPages {
     }
 
     /** Ends one {@link #hold} of the same range, or of a part of one; unpins what nobody holds any more. */
-    void unhold(long first, long end) {
-        lock.lock();
-        try {
-            pins.unhold(first, end);
-        } finally {
-            lock.unlock();
-        }
+    synchronized void unhold(long first, long end) {
+        pins.unhold(first, end);
     }
 
     /** Keeps held pages pinned for ever: something may still reach them that cannot be stopped. */
-    void leak(long first, long end) {
-        lock.lock();
-        try {
-            pins.holdAgain(first, end);
-            references++;
-        } finally {
-            lock.unlock();
-        }
+    synchronized void leak(long first, long end) {
+        pins.holdAgain(first, end);
+        references++;
     }
 
     /**
@@ -197,33 +159,23 @@ final class SharedPages {
      *
      * @throws IommufdException {@link Errno#ENODEV} if any was revoked
      */
-    void holdForAccess(Area area, long startByte, long lengthBytes, boolean locking, PinnedRuns runs) {
+    synchronized void holdForAccess(Area area, long startByte, long lengthBytes, boolean locking, PinnedRuns runs) {
         long first = Area.pageOf(startByte);
         long end = Area.pageOf(startByte + lengthBytes - 1) + 1;
-        lock.lock();
-        try {
-            if (revoked(first, end)) {
-                throw new IommufdException(Errno.ENODEV, "the memory behind this range was revoked by its owner");
-            }
-            pins.hold(first, end);
-            pins.appendTo(startByte, lengthBytes, runs);
-            area.accessPins++;
-            area.locks += locking ? 1 : 0;
-        } finally {
-            lock.unlock();
+        if (revoked(first, end)) {
+            throw new IommufdException(Errno.ENODEV, "the memory behind this range was revoked by its owner");
         }
+        pins.hold(first, end);
+        pins.appendTo(startByte, lengthBytes, runs);
+        area.accessPins++;
+        area.locks += locking ? 1 : 0;
     }
 
     /** Undoes one {@link #holdForAccess}. */
-    void unholdForAccess(Area area, long startByte, long lengthBytes, boolean locking) {
-        lock.lock();
-        try {
-            area.accessPins--;
-            area.locks -= locking ? 1 : 0;
-            pins.unhold(Area.pageOf(startByte), Area.pageOf(startByte + lengthBytes - 1) + 1);
-        } finally {
-            lock.unlock();
-        }
+    synchronized void unholdForAccess(Area area, long startByte, long lengthBytes, boolean locking) {
+        area.accessPins--;
+        area.locks -= locking ? 1 : 0;
+        pins.unhold(Area.pageOf(startByte), Area.pageOf(startByte + lengthBytes - 1) + 1);
     }
 
     /**
@@ -232,25 +184,20 @@ final class SharedPages {
      *
      * @return whether they are held; {@link #endCopy} needs to know
      */
-    boolean beginCopy(long startByte, long lengthBytes, boolean write, PinnedRuns wholePages) {
+    synchronized boolean beginCopy(long startByte, long lengthBytes, boolean write, PinnedRuns wholePages) {
         long first = Area.pageOf(startByte);
         long end = Area.pageOf(startByte + lengthBytes - 1) + 1;
-        lock.lock();
-        try {
-            if (revoked(first, end)) {
-                throw new IommufdException(Errno.ENODEV, "the memory behind this range was revoked by its owner");
-            }
-            boolean pinned = pins.holdsAll(first, end);
-            if (pinned) {
-                pins.appendTo(first * PAGE_BYTES, (end - first) * PAGE_BYTES, wholePages);
-                pins.holdAgain(first, end);
-            } else {
-                pins.pin(first, end, write, wholePages);
-            }
-            return pinned;
-        } finally {
-            lock.unlock();
+        if (revoked(first, end)) {
+            throw new IommufdException(Errno.ENODEV, "the memory behind this range was revoked by its owner");
         }
+        boolean pinned = pins.holdsAll(first, end);
+        if (pinned) {
+            pins.appendTo(first * PAGE_BYTES, (end - first) * PAGE_BYTES, wholePages);
+            pins.holdAgain(first, end);
+        } else {
+            pins.pin(first, end, write, wholePages);
+        }
+        return pinned;
     }
 
     /** Ends {@link #beginCopy}. */
@@ -266,23 +213,13 @@ final class SharedPages {
      * The runs behind bytes that are held: the stored ones if they are just these, else put together in {@code scratch}.
      * Valid as long as the bytes are held.
      */
-    PinnedRuns runs(long startByte, long lengthBytes, PinnedRuns scratch) {
-        lock.lock();
-        try {
-            return pins.runs(startByte, lengthBytes, scratch);
-        } finally {
-            lock.unlock();
-        }
+    synchronized PinnedRuns runs(long startByte, long lengthBytes, PinnedRuns scratch) {
+        return pins.runs(startByte, lengthBytes, scratch);
     }
 
     /** Whether any of the pages was revoked. */
-    boolean revokedPages(long first, long end) {
-        lock.lock();
-        try {
-            return revoked(first, end);
-        } finally {
-            lock.unlock();
-        }
+    synchronized boolean revokedPages(long first, long end) {
+        return revoked(first, end);
     }
 
     PinCharge charge() {
@@ -295,44 +232,37 @@ final class SharedPages {
     }
 
     /** Lets another payer, who was charged already, pay for what is pinned. Locks as {@link #chargedPages}. */
-    void moveCharge(PinCharge to) {
-        lock.lock();
-        try {
-            pins.moveCharge(to);
-        } finally {
-            lock.unlock();
-        }
+    synchronized void moveCharge(PinCharge to) {
+        pins.moveCharge(to);
     }
 
     private boolean revoked(long first, long end) {
-        assert lock.isHeldByCurrentThread();
+        assert Thread.holdsLock(this);
         return first < revokedEnd && revokedFirst < end;
     }
 
-    /** The memory goes away: on return no page table shows it and no access was left untold. */
+    /** The memory goes away: on return no page table shows it and every access that pins it was told. */
     private void revoke(RevocationWatch by, long address, long lengthBytes) {
-        List<Area> affected = new ArrayList<>();
-        lock.lock();
-        try {
-            if (watch != by || references == 0) {
-                return;
-            }
-            long first = Math.max(0, (address - pins.startAddress()) / PAGE_BYTES);
-            long end = Math.min(pageCount, (address + lengthBytes - pins.startAddress() + PAGE_BYTES - 1) / PAGE_BYTES);
-            if (first >= end) {
-                return;
-            }
-            revokedFirst = Math.min(revokedFirst, first);
-            revokedEnd = Math.max(revokedEnd, end);
-            for (Area area = firstArea; area != null; area = area.nextOfPages) {
-                affected.add(area);
-            }
-        } finally {
-            lock.unlock();
-        }
-        for (Area area : affected) {
+        for (Area area : markRevoked(by, address, lengthBytes)) {
             area.space.revoke(area, this);
         }
+    }
+
+    /** @return all areas, if this concerns them */
+    private synchronized List<Area> markRevoked(RevocationWatch by, long address, long lengthBytes) {
+        long start = pins.startAddress();
+        long first = Math.max(0, (address - start) / PAGE_BYTES);
+        long end = Math.min(pageCount, (address + lengthBytes - start + PAGE_BYTES - 1) / PAGE_BYTES);
+        if (watch != by || references == 0 || first >= end) {
+            return List.of();
+        }
+        revokedFirst = Math.min(revokedFirst, first);
+        revokedEnd = Math.max(revokedEnd, end);
+        List<Area> affected = new ArrayList<>();
+        for (Area area = firstArea; area != null; area = area.nextOfPages) {
+            affected.add(area);
+        }
+        return affected;
     }
 
     /** Ties one subscription to the pages, so that a late message of former memory is told from one of the present. */

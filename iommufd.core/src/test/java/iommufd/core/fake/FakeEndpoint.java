@@ -14,6 +14,7 @@ import iommufd.api.hardware.HardwareEndpoint;
 import iommufd.api.hardware.HardwarePort;
 import iommufd.api.hardware.HardwareViommu;
 import iommufd.api.hardware.NestedDomain;
+import iommufd.api.hardware.PageRequest;
 import iommufd.api.hardware.PageResponse;
 import iommufd.api.hardware.PagingDomain;
 import iommufd.api.hardware.PagingOptions;
@@ -152,6 +153,11 @@ public final class FakeEndpoint implements HardwareEndpoint {
             }
         });
         return attached;
+    }
+
+    /** As if the device asked for a page. */
+    public boolean report(PageRequest request) {
+        return faults.pageRequest(request);
     }
 
     public int portCount() {

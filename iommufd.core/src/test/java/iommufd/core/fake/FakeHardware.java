@@ -103,6 +103,17 @@ public final class FakeHardware implements IommuHardware {
         }
     }
 
+    /** As a new start of the bundle: nothing is known any more. */
+    public void reset() {
+        endpoints.clear();
+        synchronized (domains) {
+            domains.clear();
+        }
+        synchronized (viommus) {
+            viommus.clear();
+        }
+    }
+
     /** What is attached where, for comparing before and after. */
     public String attachments() {
         StringBuilder text = new StringBuilder();
