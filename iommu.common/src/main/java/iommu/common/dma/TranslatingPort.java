@@ -40,6 +40,8 @@ public abstract class TranslatingPort implements HardwarePort {
     private volatile boolean closed;
     private DmaStatus status = DmaStatus.DONE;
     private DmaFault lastFault;
+    /** The latest refusal was not the unit's: the translation led to no memory. */
+    private boolean noMemory;
 
     /** The port sees every invalidation published to {@code log} from now on, once {@link #open} was called. */
     protected TranslatingPort(InvalidationLog log) {
@@ -285,7 +287,21 @@ public abstract class TranslatingPort implements HardwarePort {
 
     private long translate(long iova, int accessBit) {
         long physicalAddress = iotlb.lookup(iova, accessBit);
-        return physicalAddress >= 0 ? physicalAddress : walk(iova, accessBit);
+        return physicalAddress >= 0 ? physicalAddress : walkToMemory(iova, accessBit);
+    }
+
+    /**
+     * Tables may point where there is no memory. Touching it would be an error the JVM reports some instructions later, perhaps
+     * outside this request; so it is looked up before the translation is used, once per walk.
+     */
+    private long walkToMemory(long iova, int accessBit) {
+        long physicalAddress = walk(iova, accessBit);
+        if (physicalAddress >= 0 && !HostMemory.isBacked(physicalAddress)) {
+            iotlb.forget(iova, iova);
+            noMemory = true;
+            return REFUSED;
+        }
+        return physicalAddress;
     }
 
     /** Whether all bytes lie in one page. */
@@ -365,10 +381,15 @@ public abstract class TranslatingPort implements HardwarePort {
     }
 
     private DmaStatus refused(long iova, int accessBit) {
+        if (noMemory) {
+            noMemory = false;
+            return aborted(iova, accessBit);
+        }
         lastFault = fault(iova, accessBit);
         return status = DmaStatus.FAULTED;
     }
 
+    /** Also the end of a request in whose middle memory went away: that is still inside the epoch. */
     private DmaStatus aborted(long iova, int accessBit) {
         leave();
         lastFault = abort(iova, accessBit);
