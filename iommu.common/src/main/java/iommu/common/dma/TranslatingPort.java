@@ -29,6 +29,7 @@ public abstract class TranslatingPort implements HardwarePort {
     private static final int SLOT = 16;
     private static final long OUTSIDE = 0;
     private static final VarHandle SLOTS = MethodHandles.arrayElementVarHandle(long[].class);
+    private static final long[] ONE = {1};
 
     /** Translations of this port; touched only inside its epoch. */
     protected final Iotlb iotlb = new Iotlb();
@@ -92,6 +93,7 @@ public abstract class TranslatingPort implements HardwarePort {
             }
             long physicalAddress = seen == seenBefore && cached >= 0 ? cached : translate(iova, WRITE_BIT);
             refused = moveOut(iova, physicalAddress, source, sourceOffset, lengthBytes);
+            surfaceBusErrors();
         } catch (InternalError memoryGone) {
             return aborted(iova, WRITE_BIT);
         } finally {
@@ -111,6 +113,7 @@ public abstract class TranslatingPort implements HardwarePort {
             }
             long physicalAddress = seen == seenBefore && cached >= 0 ? cached : translate(iova, READ_BIT);
             refused = moveIn(iova, physicalAddress, target, targetOffset, lengthBytes);
+            surfaceBusErrors();
         } catch (InternalError memoryGone) {
             target.asSlice(targetOffset, lengthBytes).fill((byte) 0);
             return aborted(iova, READ_BIT);
@@ -140,6 +143,7 @@ public abstract class TranslatingPort implements HardwarePort {
                 iova += length;
                 offset += length;
             }
+            surfaceBusErrors();
         } catch (InternalError memoryGone) {
             return aborted(iova, WRITE_BIT);
         } finally {
@@ -164,6 +168,7 @@ public abstract class TranslatingPort implements HardwarePort {
                 iova += length;
                 offset += length;
             }
+            surfaceBusErrors();
         } catch (InternalError memoryGone) {
             target.asSlice(targetOffset, list.totalBytes()).fill((byte) 0);
             return aborted(iova, READ_BIT);
@@ -228,6 +233,9 @@ public abstract class TranslatingPort implements HardwarePort {
                 if (physicalAddress < 0) {
                     refusedBit = WRITE_BIT;
                 } else {
+                    // Outside compiled code only plain accesses survive a bus error, an atomic one ends the JVM.
+                    PhysicalWords.get(physicalAddress);
+                    surfaceBusErrors();
                     found = switch (operation) {
                         case COMPARE_AND_SWAP -> PhysicalWords.compareAndExchange(physicalAddress, expected, operand);
                         case FETCH_AND_ADD -> PhysicalWords.getAndAdd(physicalAddress, operand);
@@ -235,6 +243,7 @@ public abstract class TranslatingPort implements HardwarePort {
                     };
                 }
             }
+            surfaceBusErrors();
         } catch (InternalError memoryGone) {
             aborted(iova, WRITE_BIT);
             return 0;
@@ -262,6 +271,14 @@ public abstract class TranslatingPort implements HardwarePort {
             seen = now;
         }
         return true;
+    }
+
+    /**
+     * Compiled code throws what a bus error became not where it happened but at the next safepoint poll, which must therefore
+     * lie in the request's try. The back edge of a loop whose end the compiler cannot know is one; it is taken once.
+     */
+    private static void surfaceBusErrors() {
+        for (long polls = 0; polls < (long) SLOTS.getOpaque(ONE, 0); polls++) { }
     }
 
     private void leave() {
