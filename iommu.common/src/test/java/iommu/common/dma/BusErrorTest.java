@@ -9,7 +9,10 @@ import iommufd.api.dma.RequesterId;
 import iommufd.api.dma.ScatterList;
 import iommufd.api.memory.HostMemory;
 import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.OptionalInt;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -61,6 +64,7 @@ class BusErrorTest {
     @Timeout(30)
     void missingMemoryAbortsTheRequestAndOnlyThat(Request request) {
         HostMemory.backAnonymous(MEMORY, HostMemory.BACKING_BYTES, false);
+        HostMemory.backFile(HOLE, HostMemory.BACKING_BYTES, emptyFile(), 0);
         IdentityPort port = new IdentityPort(new InvalidationLog());
         port.open();
         for (int round = 0; round < 4; round++) {
@@ -69,6 +73,27 @@ class BusErrorTest {
             assertThat(request.call.on(port, MEMORY)).as("the next one").isEqualTo(DmaStatus.DONE);
         }
         assertThat(port.close(1)).as("nobody was left inside").isTrue();
+    }
+
+    @ParameterizedTest
+    @EnumSource(Request.class)
+    void whereNothingIsBackedTheRequestIsAbortedWithoutTouchingIt(Request request) {
+        IdentityPort port = new IdentityPort(new InvalidationLog());
+        port.open();
+        assertThat(request.call.on(port, HostMemory.SIZE_BYTES - (1 << 20))).isEqualTo(DmaStatus.ABORTED);
+        assertThat(port.close(1)).as("nobody was left inside").isTrue();
+    }
+
+    /** What is left of a file that its owner truncated: mapped, but without memory. */
+    private static int emptyFile() {
+        MemorySegment create = Linker.nativeLinker().defaultLookup().findOrThrow("memfd_create");
+        try (Arena arena = Arena.ofConfined()) {
+            return (int) Linker.nativeLinker().downcallHandle(create,
+                            FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_INT))
+                    .invokeExact(arena.allocateFrom("empty"), 0);
+        } catch (Throwable impossible) {
+            throw new AssertionError(impossible);
+        }
     }
 
     private static int others(IdentityPort port, Request request, int count) {
