@@ -148,7 +148,8 @@ enum Defect {
     UPPER_ADDRESS_BITS_IGNORED("WildAddress.wildAddressesAreRefused", "WildAddress.wildAddressesTranslateToNothing",
             "WildAddress.aRequestPastTheEndOfTheAddressSpaceDoesNotWrapToItsStart"),
     UNMAP_COMPARES_SIGNED("WildAddress.unmappingTheWholeAddressSpaceTakesEverythingAndNeverFails"),
-    MISSING_MEMORY_CALLED_FAULT("WildAddress.dmaToWhereNoMemoryIsEndsWithoutAnswer");
+    MISSING_MEMORY_CALLED_FAULT("WildAddress.dmaToWhereNoMemoryIsEndsWithoutAnswer",
+            "WildAddress.dmaToWhereNoMemoryIsEndsWithoutAnswerInCompiledCodeToo");
 
     private final List<String> noticedBy;
 
