@@ -53,7 +53,6 @@ final class StageOne {
         int inputBits;
         boolean walks;
         boolean ignoresTopByte;
-        final StraightWalk straight = new StraightWalk();
 
         /** @return false if the table is ILLEGAL */
         boolean configure(long ttb, int txsz, int tableGranuleLg2, int outputBits) {
@@ -70,7 +69,6 @@ final class StageOne {
             top = (inputBits - granuleLg2 + stride - 1) / stride - 1;
             int topBits = inputBits - granuleLg2 - top * stride;
             table &= -(1L << Math.max(topBits + 3, 6));
-            straight.configure(table, top, granuleLg2, outputBits, TABLE_NO_UNPRIVILEGED | TABLE_READ_ONLY);
             return true;
         }
     }
@@ -117,23 +115,6 @@ final class StageOne {
      * @return the physical or intermediate address, or {@link FaultNote#REFUSED}
      */
     long walk(long iova, int accessBit) {
-        Half half = half(iova);
-        long sign = half == high ? -1L : 0;
-        if (!nested && half.walks && (iova ^ sign) >>> half.inputBits == 0) {
-            long input = iova & (1L << half.inputBits) - 1;
-            long leaf = half.straight.leaf(input);
-            long granted = AF | AP_UNPRIVILEGED;
-            long refusing = accessBit == READ_BIT ? 0 : AP_READ_ONLY;
-            if ((leaf & (granted | refusing)) == granted) {
-                pageLg2 = half.straight.pageLg2;
-                rights = (leaf & AP_READ_ONLY) == 0 ? READ_BIT | WRITE_BIT : READ_BIT;
-                return half.straight.output(leaf, input);
-            }
-        }
-        return walkCarefully(iova, accessBit);
-    }
-
-    private long walkCarefully(long iova, int accessBit) {
         for (int attempt = 0; attempt < MAX_RETRIES; attempt++) {
             long address = walkOnce(half(iova), iova, accessBit);
             if (address != RETRY) {

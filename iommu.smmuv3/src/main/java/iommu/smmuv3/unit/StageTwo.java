@@ -23,7 +23,6 @@ final class StageTwo {
 
     private final FaultNote note;
     private final DirtyMarkSink dirtyMarks;
-    private final StraightWalk straight = new StraightWalk();
     private long table;
     private int granuleLg2;
     private int top;
@@ -64,7 +63,6 @@ final class StageTwo {
             return false;
         }
         table &= -(1L << Math.max(topBits + 3, 6));
-        straight.configure(table, top, granuleLg2, outputBits, 0);
         updatesAccessFlag = (word2 & StreamTableEntry.S2HA) != 0;
         updatesDirty = updatesAccessFlag && (word2 & StreamTableEntry.S2HD) != 0;
         accessFlagIgnored = !updatesAccessFlag && (word2 & StreamTableEntry.S2AFFD) != 0;
@@ -89,23 +87,6 @@ final class StageTwo {
      * @return the physical address, or {@link FaultNote#REFUSED}
      */
     long walk(long ipa, int accessBit, int eventClass) {
-        if (eventClass == SmmuEvent.CLASS_IN && ipa >>> inputBits == 0) {
-            long leaf = straight.leaf(ipa);
-            long granted = accessBit == READ_BIT ? AF | S2AP_READ : AF | S2AP_WRITE;
-            if ((leaf & granted) == granted) {
-                pageLg2 = straight.pageLg2;
-                rights = rights(leaf);
-                return straight.output(leaf, ipa);
-            }
-        }
-        return walkCarefully(ipa, accessBit, eventClass);
-    }
-
-    private static int rights(long leaf) {
-        return ((leaf & S2AP_READ) != 0 ? READ_BIT : 0) | ((leaf & S2AP_WRITE) != 0 ? WRITE_BIT : 0);
-    }
-
-    private long walkCarefully(long ipa, int accessBit, int eventClass) {
         for (int attempt = 0; attempt < MAX_RETRIES; attempt++) {
             long physicalAddress = walkOnce(ipa, accessBit, eventClass);
             if (physicalAddress != RETRY) {
@@ -174,7 +155,7 @@ final class StageTwo {
                 dirtyMarks.markDirty(slot);
             }
         }
-        rights = rights(updated);
+        rights = ((updated & S2AP_READ) != 0 ? READ_BIT : 0) | ((updated & S2AP_WRITE) != 0 ? WRITE_BIT : 0);
         return physicalAddress;
     }
 
