@@ -89,6 +89,7 @@ enum Defect {
     DIRTY_FIRST_PAGE_ONLY("DirtyTracking.exactlyTheWrittenPagesAreReported"),
     DIRTY_LOST_AFTER_CLEAR("DirtyTracking.aClearedPageIsReportedAgainThoughItWasCached",
             "DirtyTracking.everyPortsWritesAreReportedAgainAfterAClear",
+            "DirtyTracking.clearingThroughAPartOfAnEntryLetsNoCachedPartOfItWriteUnseen",
             "DirtyTracking.copyingWhatIsReportedLosesNoByteOfConcurrentDma", "RandomSequence.randomSequencesBehaveAsTheModel"),
     DIRTY_CLEARS_EVERYTHING("DirtyTracking.readingAPartReportsAndClearsThatPartOnly"),
     DIRTY_MISSES_ATOMICS("DirtyTracking.atomicsAreWrites"),
