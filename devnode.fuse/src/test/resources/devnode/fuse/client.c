@@ -189,7 +189,8 @@ int main(int argc, char **argv) {
   } else if (!strcmp(command, "poll")) {
     struct pollfd p = {node, POLLIN | POLLOUT, 0};
     char b[16];
-    printf("now %d %x\n", poll(&p, 1, 0), p.revents);
+    int ready = poll(&p, 1, 0);
+    printf("now %d %x\n", ready, p.revents);
     p.events = POLLIN;
     printf("never %d\n", poll(&p, 1, 100));
     ioctl(node, BECOME_READABLE, 50);
