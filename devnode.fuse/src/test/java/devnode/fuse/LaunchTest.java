@@ -56,8 +56,7 @@ class LaunchTest {
     void nodesStandAtTheirPathsBesideWhatWasThere() throws Exception {
         assertThat(shell("ls " + PATH + " && test -c /dev/null && echo x > /dev/null && test -d /dev/pts && cat " + PATH + " | head -c 3 | od -An -tu1"))
                 .containsExactly(PATH, "   1   2   3");
-        assertThat(Path.of(PATH)).doesNotExist();
-        assertThat(Files.readString(Path.of("/proc/self/mounts"))).doesNotContain("fuse.devnode");
+        assertThat(Path.of(PATH)).as("outside").doesNotExist();
     }
 
     @Test
@@ -90,7 +89,7 @@ class LaunchTest {
 
     @Test
     void nothingOfTheRuntimeLeaksIntoTheProgram() throws Exception {
-        assertThat(shell("ls /proc/self/fd | tr '\\n' ' '; grep -E 'SigBlk|SigIgn' /proc/self/status")).hasSize(3)
+        assertThat(shell("ls /proc/self/fd | tr '\\n' ' '")).hasSize(1)
                 .first().asString().matches("0 1 2 3 .*"); // 3 is ls reading the directory
         assertThat(shell("grep SigBlk /proc/self/status")).containsExactly("SigBlk:\t0000000000000000");
     }

@@ -119,7 +119,7 @@ static void interact(void) {
     else if (!strcmp(what, "pin")) { struct pin p = {x, y, z, w}; show("pin", ioctl(node, PIN, &p)); }
     else if (!strcmp(what, "pinfile")) { struct pin p = {x, y, z, w}; show("pinfile", ioctl(node, PIN_FILE, &p)); }
     else if (!strcmp(what, "fork")) {
-      if (!fork()) { pause(); }
+      if (!fork()) { close(0); close(1); close(2); sleep(2); _exit(0); }
       show("fork", 0);
     } else if (!strcmp(what, "exit")) return;
     fflush(stdout);
