@@ -29,7 +29,7 @@ public non-sealed interface Ioas extends IommufdObject, Attachable {
      * Maps memory at {@code iova}, ({@code IOMMU_IOAS_MAP_FIXED_IOVA}).
      *
      * @throws IommufdException as {@link #map}; also {@link Errno#EEXIST} on overlap with a mapping, {@link Errno#EINVAL} if
-     *         the range is reserved, not allowed or misaligned
+     *         the range is reserved or misaligned; {@link #allowIovas} does not limit it
      */
     void mapAt(long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access);
 
@@ -62,17 +62,23 @@ public non-sealed interface Ioas extends IommufdObject, Attachable {
     IovaRanges iovaRanges();
 
     /**
-     * Limits mapping to these ranges ({@code IOMMU_IOAS_ALLOW_IOVAS}); an empty list allows everything again.
+     * Limits the IOVAs that {@link #map} and {@link #copy} choose to these ranges ({@code IOMMU_IOAS_ALLOW_IOVAS}), and keeps
+     * devices away that would reserve a part of them; an empty list allows everything again. What is mapped stays.
      *
-     * @throws IommufdException {@link Errno#EADDRINUSE} if a mapping or a reserved region contradicts;
-     *         {@link Errno#EINVAL} if the ranges overlap
+     * @throws IommufdException {@link Errno#EADDRINUSE} if a reserved region contradicts; {@link Errno#EINVAL} if the ranges
+     *         overlap
      */
     void allowIovas(List<IovaRange> ranges);
 
     /** Whether IO page-table entries may be larger than a page ({@code IOMMU_OPTION_HUGE_PAGES}); true at first. */
     boolean hugePages();
 
-    /** @throws IommufdException {@link Errno#EADDRINUSE} if present mappings are not aligned to pages */
+    /**
+     * Allows large entries for mappings to come, or forbids them.
+     *
+     * @throws IommufdException {@link Errno#EADDRINUSE} if present mappings are not aligned to pages; {@link Errno#EINVAL} to
+     *         forbid them while page tables show mappings
+     */
     void setHugePages(boolean allowed);
 
     /** Bytes mapped now. */

@@ -5,7 +5,7 @@ import java.util.List;
 /**
  * Where an address space can map.
  *
- * @param usable ranges in ascending order, neither reserved nor excluded
+ * @param usable ranges in ascending order, not reserved by devices or page tables
  * @param alignmentBytes what IOVAs and lengths must be multiples of; a power of two, 1 if anything goes
  */
 public record IovaRanges(List<IovaRange> usable, long alignmentBytes) {

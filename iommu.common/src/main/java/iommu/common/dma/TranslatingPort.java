@@ -29,6 +29,7 @@ public abstract class TranslatingPort implements HardwarePort {
     private static final int SLOT = 16;
     private static final long OUTSIDE = 0;
     private static final VarHandle SLOTS = MethodHandles.arrayElementVarHandle(long[].class);
+    private static final long[] ONE = {1};
 
     /** Translations of this port; touched only inside its epoch. */
     protected final Iotlb iotlb = new Iotlb();
@@ -39,6 +40,8 @@ public abstract class TranslatingPort implements HardwarePort {
     private volatile boolean closed;
     private DmaStatus status = DmaStatus.DONE;
     private DmaFault lastFault;
+    /** The latest refusal was not the unit's: the translation led to no memory. */
+    private boolean noMemory;
 
     /** The port sees every invalidation published to {@code log} from now on, once {@link #open} was called. */
     protected TranslatingPort(InvalidationLog log) {
@@ -81,11 +84,16 @@ public abstract class TranslatingPort implements HardwarePort {
     @Override
     public final DmaStatus write(long iova, MemorySegment source, long sourceOffset, long lengthBytes) {
         long refused;
+        // Only this thread changes the IOTLB: if nothing had to be replayed, a lookup before the fence is as good as one after.
+        long cached = iotlb.lookup(iova, WRITE_BIT);
+        long seenBefore = seen;
         try {
             if (!enter()) {
                 return status;
             }
-            refused = moveOut(iova, source, sourceOffset, lengthBytes);
+            long physicalAddress = seen == seenBefore && cached >= 0 ? cached : translate(iova, WRITE_BIT);
+            refused = moveOut(iova, physicalAddress, source, sourceOffset, lengthBytes);
+            surfaceBusErrors();
         } catch (InternalError memoryGone) {
             return aborted(iova, WRITE_BIT);
         } finally {
@@ -97,11 +105,15 @@ public abstract class TranslatingPort implements HardwarePort {
     @Override
     public final DmaStatus read(long iova, MemorySegment target, long targetOffset, long lengthBytes) {
         long refused;
+        long cached = iotlb.lookup(iova, READ_BIT);   // before the fence, as in write
+        long seenBefore = seen;
         try {
             if (!enter()) {
                 return status;
             }
-            refused = moveIn(iova, target, targetOffset, lengthBytes);
+            long physicalAddress = seen == seenBefore && cached >= 0 ? cached : translate(iova, READ_BIT);
+            refused = moveIn(iova, physicalAddress, target, targetOffset, lengthBytes);
+            surfaceBusErrors();
         } catch (InternalError memoryGone) {
             target.asSlice(targetOffset, lengthBytes).fill((byte) 0);
             return aborted(iova, READ_BIT);
@@ -127,10 +139,11 @@ public abstract class TranslatingPort implements HardwarePort {
             for (int piece = 0; piece < list.count() && refused == 0; piece++) {
                 long length = list.lengthBytes(piece);
                 iova = list.iova(piece);
-                refused = moveOut(iova, source, offset, length);
+                refused = moveOut(iova, translate(iova, WRITE_BIT), source, offset, length);
                 iova += length;
                 offset += length;
             }
+            surfaceBusErrors();
         } catch (InternalError memoryGone) {
             return aborted(iova, WRITE_BIT);
         } finally {
@@ -151,10 +164,11 @@ public abstract class TranslatingPort implements HardwarePort {
             for (int piece = 0; piece < list.count() && refused == 0; piece++) {
                 long length = list.lengthBytes(piece);
                 iova = list.iova(piece);
-                refused = moveIn(iova, target, offset, length);
+                refused = moveIn(iova, translate(iova, READ_BIT), target, offset, length);
                 iova += length;
                 offset += length;
             }
+            surfaceBusErrors();
         } catch (InternalError memoryGone) {
             target.asSlice(targetOffset, list.totalBytes()).fill((byte) 0);
             return aborted(iova, READ_BIT);
@@ -219,6 +233,9 @@ public abstract class TranslatingPort implements HardwarePort {
                 if (physicalAddress < 0) {
                     refusedBit = WRITE_BIT;
                 } else {
+                    // Outside compiled code only plain accesses survive a bus error, an atomic one ends the JVM.
+                    PhysicalWords.get(physicalAddress);
+                    surfaceBusErrors();
                     found = switch (operation) {
                         case COMPARE_AND_SWAP -> PhysicalWords.compareAndExchange(physicalAddress, expected, operand);
                         case FETCH_AND_ADD -> PhysicalWords.getAndAdd(physicalAddress, operand);
@@ -226,6 +243,7 @@ public abstract class TranslatingPort implements HardwarePort {
                     };
                 }
             }
+            surfaceBusErrors();
         } catch (InternalError memoryGone) {
             aborted(iova, WRITE_BIT);
             return 0;
@@ -255,17 +273,68 @@ public abstract class TranslatingPort implements HardwarePort {
         return true;
     }
 
+    /**
+     * Compiled code throws what a bus error became not where it happened but at the next safepoint poll, which must therefore
+     * lie in the request's try. The back edge of a loop whose end the compiler cannot know is one; it is taken once.
+     */
+    private static void surfaceBusErrors() {
+        for (long polls = 0; polls < (long) SLOTS.getOpaque(ONE, 0); polls++) { }
+    }
+
     private void leave() {
         SLOTS.setRelease(slot, SLOT, OUTSIDE);
     }
 
     private long translate(long iova, int accessBit) {
         long physicalAddress = iotlb.lookup(iova, accessBit);
-        return physicalAddress >= 0 ? physicalAddress : walk(iova, accessBit);
+        return physicalAddress >= 0 ? physicalAddress : walkToMemory(iova, accessBit);
+    }
+
+    /**
+     * Tables may point where there is no memory. Touching it would be an error the JVM reports some instructions later, perhaps
+     * outside this request; so it is looked up before the translation is used, once per walk.
+     */
+    private long walkToMemory(long iova, int accessBit) {
+        long physicalAddress = walk(iova, accessBit);
+        if (physicalAddress >= 0 && !HostMemory.isBacked(physicalAddress)) {
+            iotlb.forget(iova, iova);
+            noMemory = true;
+            return REFUSED;
+        }
+        return physicalAddress;
+    }
+
+    /** Whether all bytes lie in one page. */
+    private static boolean inOnePage(long iova, long lengthBytes) {
+        return lengthBytes <= PAGE_BYTES - (iova & PAGE_BYTES - 1);
+    }
+
+    /** @param physicalAddress of {@code iova}, or negative. @return bytes not moved */
+    private long moveOut(long iova, long physicalAddress, MemorySegment source, long sourceOffset, long lengthBytes) {
+        if (!inOnePage(iova, lengthBytes)) {
+            return movePagesOut(iova, source, sourceOffset, lengthBytes);
+        }
+        if (physicalAddress < 0) {
+            return lengthBytes;
+        }
+        MemorySegment.copy(source, sourceOffset, WINDOW, physicalAddress, lengthBytes);
+        return 0;
+    }
+
+    /** @param physicalAddress of {@code iova}, or negative. @return bytes not moved */
+    private long moveIn(long iova, long physicalAddress, MemorySegment target, long targetOffset, long lengthBytes) {
+        if (!inOnePage(iova, lengthBytes)) {
+            return movePagesIn(iova, target, targetOffset, lengthBytes);
+        }
+        if (physicalAddress < 0) {
+            return lengthBytes;
+        }
+        MemorySegment.copy(WINDOW, physicalAddress, target, targetOffset, lengthBytes);
+        return 0;
     }
 
     /** @return bytes not moved */
-    private long moveOut(long iova, MemorySegment source, long sourceOffset, long lengthBytes) {
+    private long movePagesOut(long iova, MemorySegment source, long sourceOffset, long lengthBytes) {
         long left = lengthBytes;
         long at = iova;
         long offset = sourceOffset;
@@ -284,7 +353,7 @@ public abstract class TranslatingPort implements HardwarePort {
     }
 
     /** @return bytes not moved */
-    private long moveIn(long iova, MemorySegment target, long targetOffset, long lengthBytes) {
+    private long movePagesIn(long iova, MemorySegment target, long targetOffset, long lengthBytes) {
         long left = lengthBytes;
         long at = iova;
         long offset = targetOffset;
@@ -312,10 +381,15 @@ public abstract class TranslatingPort implements HardwarePort {
     }
 
     private DmaStatus refused(long iova, int accessBit) {
+        if (noMemory) {
+            noMemory = false;
+            return aborted(iova, accessBit);
+        }
         lastFault = fault(iova, accessBit);
         return status = DmaStatus.FAULTED;
     }
 
+    /** Also the end of a request in whose middle memory went away: that is still inside the epoch. */
     private DmaStatus aborted(long iova, int accessBit) {
         leave();
         lastFault = abort(iova, accessBit);

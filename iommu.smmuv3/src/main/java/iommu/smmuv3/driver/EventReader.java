@@ -1,0 +1,72 @@
+package iommu.smmuv3.driver;
+
+import static iommu.smmuv3.format.SmmuRegister.*;
+
+import iommu.common.unit.PhysicalWords;
+import iommu.smmuv3.format.RegisterAccess;
+import iommu.smmuv3.format.SmmuEvent;
+import iommu.smmuv3.format.SmmuQueue;
+import iommufd.api.DmaAccess;
+import iommufd.api.dma.DmaFault;
+import iommufd.api.dma.RequesterId;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The driver's end of the event queue. Thread-safe; reports without its lock. */
+final class EventReader {
+    static final int ENTRIES_LG2 = 7;
+    private static final Logger LOG = LoggerFactory.getLogger(EventReader.class);
+
+    private final String name;
+    private final RegisterAccess registers;
+    private final long queue;
+    private final Consumer<DmaFault> faults;
+
+    EventReader(String name, RegisterAccess registers, long queue, Consumer<DmaFault> faults) {
+        this.name = name;
+        this.registers = registers;
+        this.queue = queue;
+        this.faults = faults;
+    }
+
+    /** Reports what is in the queue, until it is empty. */
+    void drain() {
+        for (Optional<DmaFault> fault = next(); fault.isPresent(); fault = next()) {
+            faults.accept(fault.get());
+        }
+    }
+
+    private synchronized Optional<DmaFault> next() {
+        int producer = (int) registers.read(EVENTQ_PROD, 4);
+        int consumer = (int) registers.read(EVENTQ_CONS, 4);
+        if (((producer ^ consumer) & EVENTQ_OVERFLOW) != 0) {
+            LOG.info("{}: the event queue was full, events were lost", name);
+            consumer ^= EVENTQ_OVERFLOW;
+            registers.write(EVENTQ_CONS, 4, consumer);
+        }
+        if (SmmuQueue.empty(producer, consumer, ENTRIES_LG2)) {
+            return Optional.empty();
+        }
+        long slot = queue + ((long) SmmuQueue.entry(consumer, ENTRIES_LG2) << SmmuEvent.BYTES_LG2);
+        DmaFault fault = describe(PhysicalWords.get(slot), PhysicalWords.get(slot + 8), PhysicalWords.get(slot + 16));
+        registers.write(EVENTQ_CONS, 4, SmmuQueue.next(consumer, ENTRIES_LG2) | consumer & EVENTQ_OVERFLOW);
+        return Optional.of(fault);
+    }
+
+    private DmaFault describe(long word0, long word1, long word2) {
+        SmmuEvent event = SmmuEvent.of(word0);
+        RequesterId requester = new RequesterId((int) (word0 >>> SmmuEvent.STREAM_SHIFT));
+        boolean substreamed = (word0 & SmmuEvent.SSV) != 0 || event == SmmuEvent.C_BAD_SUBSTREAMID;
+        OptionalInt pasid = substreamed ? OptionalInt.of((int) word0 >>> SmmuEvent.SUBSTREAM_SHIFT) : OptionalInt.empty();
+        DmaAccess access = event.hasInputAddress() && (word1 & SmmuEvent.READ) == 0 ? DmaAccess.WRITE : DmaAccess.READ;
+        return new DmaFault(name, requester, pasid, word2, access, kind(event), event.number(), event.text());
+    }
+
+    /** This driver leaves no malformed structure behind, but invalid ones, where nothing is attached. */
+    private static DmaFault.Kind kind(SmmuEvent event) {
+        return event.kind() == DmaFault.Kind.CONFIGURATION ? DmaFault.Kind.BLOCKED : event.kind();
+    }
+}

@@ -1,0 +1,21 @@
+package iommu.smmuv3.unit;
+
+/** The unit's wired interrupt outputs (IHI 0070, §3.18). Called without any of the unit's locks, never inside a DMA request. */
+@FunctionalInterface
+public interface SmmuInterrupts {
+    /** Nobody listens. */
+    SmmuInterrupts NONE = line -> { };
+
+    /** An edge on {@code line}. */
+    void raised(Line line);
+
+    /** The outputs. */
+    enum Line {
+        /** The event queue is no longer empty. */
+        EVENT_QUEUE,
+        /** A global error became active. */
+        GLOBAL_ERROR,
+        /** A CMD_SYNC with interrupt completed. */
+        COMMAND_SYNC
+    }
+}

@@ -1,0 +1,243 @@
+package iommu.smmuv3.unit;
+
+import static iommufd.api.DmaAccess.READ_BIT;
+
+import iommu.common.dma.Iotlb;
+import iommu.common.dma.TranslatingPort;
+import iommu.smmuv3.format.SmmuEvent;
+import iommufd.api.DmaAccess;
+import iommufd.api.dma.DmaFault;
+import iommufd.api.dma.RequesterId;
+import iommufd.api.memory.HostMemory;
+import java.util.OptionalInt;
+
+/**
+ * Requests of one stream, with one SubstreamID or none. Its IOTLB holds translations of the loaded configuration only, so that
+ * VMID and ASID need no room in the tags: whoever drops the configuration drops the translations.
+ */
+final class SmmuPort extends TranslatingPort {
+    /** Physical 0 is never memory: what goes there is aborted by the system, not by the unit. */
+    private static final long NOWHERE = 0;
+    /** More 2 MiB pieces than the largest block has are not worth single looks. */
+    private static final long MAX_PIECES = 1024;
+    private static final long PIECE_BYTES = 1L << Iotlb.LARGE_PAGE_LG2;
+    private static final long OFFSET = (1L << Iotlb.SMALL_PAGE_LG2) - 1;
+
+    private final SmmuUnit unit;
+    private final RequesterId requesterId;
+    private final int substreamId;
+    private final FaultNote note;
+    private final StreamConfiguration configuration;
+    /** log2 of the largest first-stage page of which smaller pieces are in the IOTLB's first array. */
+    private int grainLg2 = Iotlb.SMALL_PAGE_LG2;
+    /** log2 of the largest page of which 2 MiB pieces are in the IOTLB, or 0. */
+    private int hugeLg2;
+
+    SmmuPort(SmmuUnit unit, RequesterId requesterId, int substreamId) {
+        super(unit.log());
+        this.unit = unit;
+        this.requesterId = requesterId;
+        this.substreamId = substreamId;
+        note = new FaultNote(substreamId);
+        configuration = new StreamConfiguration(unit, note, requesterId.value(), substreamId);
+    }
+
+    @Override
+    protected long walk(long iova, int accessBit) {
+        StreamConfiguration stream = configuration;
+        if (!stream.loaded && stream.load() < 0) {
+            return REFUSED;
+        }
+        if (!stream.translatesStage1) {
+            return walkPastStage1(iova, accessBit);
+        }
+        StageOne stage1 = stream.stage1;
+        long canonical = stage1.canonical(iova);
+        long output = stage1.walk(canonical, accessBit);
+        if (output < 0) {
+            return REFUSED;
+        }
+        int inputLg2 = stage1.pageLg2;
+        int pageLg2 = inputLg2;
+        int rights = stage1.rights;
+        if (stream.translatesStage2) {
+            output = stream.stage2.walk(output, accessBit, SmmuEvent.CLASS_IN);
+            if (output < 0) {
+                return REFUSED;
+            }
+            pageLg2 = Math.min(pageLg2, stream.stage2.pageLg2);
+            rights &= stream.stage2.rights;
+        }
+        if (output >= HostMemory.SIZE_BYTES) {
+            return NOWHERE | iova & OFFSET;
+        }
+        // With TBI one page has many names, but invalidations know only the canonical one.
+        if (canonical == iova) {
+            remember(iova, output, inputLg2, pageLg2, rights);
+        }
+        return output;
+    }
+
+    private long walkPastStage1(long iova, int accessBit) {
+        StreamConfiguration stream = configuration;
+        if (iova >>> StreamConfiguration.OUTPUT_BITS != 0) {
+            return stream.silentOutsideOutput() ? note.silently() : note.stage1(SmmuEvent.F_ADDR_SIZE, true);
+        }
+        long output = iova;
+        int pageLg2 = Iotlb.LARGE_PAGE_LG2;
+        int rights = DmaAccess.READ_WRITE.bits();
+        if (stream.translatesStage2) {
+            output = stream.stage2.walk(iova, accessBit, SmmuEvent.CLASS_IN);
+            if (output < 0) {
+                return REFUSED;
+            }
+            pageLg2 = stream.stage2.pageLg2;
+            rights = stream.stage2.rights;
+        }
+        if (output >= HostMemory.SIZE_BYTES) {
+            return NOWHERE | iova & OFFSET;
+        }
+        remember(iova, output, pageLg2, pageLg2, rights);
+        return output;
+    }
+
+    /** @param inputLg2 size of the page in the tables that are walked by IOVA; {@code pageLg2} is not larger */
+    private void remember(long iova, long output, int inputLg2, int pageLg2, int rights) {
+        iotlb.remember(iova, output, pageLg2, rights);
+        if (pageLg2 < Iotlb.LARGE_PAGE_LG2) {
+            grainLg2 = Math.max(grainLg2, inputLg2);
+        } else if (inputLg2 > Iotlb.LARGE_PAGE_LG2) {
+            hugeLg2 = Math.max(hugeLg2, inputLg2);
+        }
+    }
+
+    @Override
+    protected void forget(int kind, long tag, long first, long last) {
+        StreamConfiguration stream = configuration;
+        long streamId = requesterId.value() & 0xffff_ffffL;
+        switch (kind) {
+            case SmmuInvalidation.STREAMS -> {
+                if (first <= streamId && streamId <= last) {
+                    forgetEverything();
+                }
+                return;
+            }
+            case SmmuInvalidation.CONTEXT -> {
+                if (tag == streamId && first == Math.max(0, substreamId)) {
+                    forgetEverything();
+                }
+                return;
+            }
+            case SmmuInvalidation.CONTEXTS -> {
+                if (tag == streamId) {
+                    forgetEverything();
+                }
+                return;
+            }
+            case SmmuInvalidation.EVERYTHING -> {
+                forgetEverything();
+                return;
+            }
+            default -> { }
+        }
+        if (!stream.loaded) {
+            return;   // then there are no translations either
+        }
+        boolean sameVmid = SmmuInvalidation.vmid(tag) == stream.vmid;
+        boolean stage1 = stream.translatesStage1;
+        boolean sameAsid = stage1 && SmmuInvalidation.asid(tag) == stream.stage1.asid();
+        switch (kind) {
+            case SmmuInvalidation.TRANSLATIONS -> forgetTranslations();
+            case SmmuInvalidation.BOTH_STAGES -> {
+                if (sameVmid) {
+                    forgetTranslations();
+                }
+            }
+            case SmmuInvalidation.STAGE1 -> {
+                if (sameVmid && stage1) {
+                    forgetTranslations();
+                }
+            }
+            case SmmuInvalidation.STAGE1_ASID -> {
+                if (sameVmid && sameAsid) {
+                    forgetTranslations();
+                }
+            }
+            case SmmuInvalidation.STAGE1_RANGE -> {
+                if (sameVmid && sameAsid) {
+                    forgetRange(first, last);
+                }
+            }
+            case SmmuInvalidation.STAGE1_RANGE_ANY_ASID -> {
+                if (sameVmid && stage1) {
+                    forgetRange(first, last);
+                }
+            }
+            case SmmuInvalidation.STAGE2_RANGE -> {
+                if (sameVmid && stage1 && stream.translatesStage2) {
+                    forgetTranslations();   // combined entries are not tagged by their intermediate address
+                } else if (sameVmid && stream.translatesStage2) {
+                    forgetRange(first, last);
+                }
+            }
+            default -> throw new IllegalStateException("no invalidation has the kind " + kind);
+        }
+    }
+
+    /** An address anywhere in a page or block concerns all of it, however it was cut for the IOTLB. */
+    private void forgetRange(long first, long last) {
+        long grain = (1L << grainLg2) - 1;
+        iotlb.forget(first & ~grain, last | grain);
+        if (hugeLg2 == 0) {
+            return;
+        }
+        long huge = (1L << hugeLg2) - 1;
+        long piece = first & ~huge;
+        long pieces = ((last | huge) - piece >>> Iotlb.LARGE_PAGE_LG2) + 1;
+        if (Long.compareUnsigned(pieces, MAX_PIECES) > 0) {
+            forgetTranslations();
+            return;
+        }
+        for (; pieces > 0; pieces--) {
+            iotlb.forget(piece, piece);
+            piece += PIECE_BYTES;
+        }
+    }
+
+    private void forgetTranslations() {
+        iotlb.forgetEverything();
+        grainLg2 = Iotlb.SMALL_PAGE_LG2;
+        hugeLg2 = 0;
+    }
+
+    @Override
+    protected void forgetEverything() {
+        configuration.loaded = false;
+        forgetTranslations();
+    }
+
+    @Override
+    protected DmaFault fault(long iova, int accessBit) {
+        if (!note.eventful()) {
+            return describe(iova, accessBit, DmaFault.Kind.BLOCKED, 0, "the stream is blocked");
+        }
+        SmmuEvent event = note.event();
+        DmaFault fault = describe(iova, accessBit, note.kind(), event.number(), event.text());
+        if (note.recorded()) {
+            boolean read = accessBit == READ_BIT;
+            unit.events().record(note.word0(requesterId.value()), note.word1(read), note.word2(iova), note.word3());
+        }
+        return fault;
+    }
+
+    @Override
+    protected DmaFault abort(long iova, int accessBit) {
+        return describe(iova, accessBit, DmaFault.Kind.EXTERNAL_ABORT, 0, "there is no memory behind the translated address");
+    }
+
+    private DmaFault describe(long iova, int accessBit, DmaFault.Kind kind, int code, String text) {
+        OptionalInt pasid = substreamId < 0 ? OptionalInt.empty() : OptionalInt.of(substreamId);
+        DmaAccess access = accessBit == READ_BIT ? DmaAccess.READ : DmaAccess.WRITE;
+        return new DmaFault(unit.name(), requesterId, pasid, iova, access, kind, code, text);
+    }
+}

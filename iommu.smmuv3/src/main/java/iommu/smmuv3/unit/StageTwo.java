@@ -1,0 +1,169 @@
+package iommu.smmuv3.unit;
+
+import static iommu.smmuv3.format.TranslationDescriptor.*;
+import static iommufd.api.DmaAccess.READ_BIT;
+import static iommufd.api.DmaAccess.WRITE_BIT;
+
+import iommu.common.unit.PhysicalWords;
+import iommu.smmuv3.format.ContextDescriptor;
+import iommu.smmuv3.format.SmmuEvent;
+import iommu.smmuv3.format.StreamTableEntry;
+import iommufd.api.memory.HostMemory;
+
+/**
+ * Stage 2 of one stream: what its stream table entry says, and the walk (Arm ARM DDI 0487, §D8.2; IHI 0070, §5.2). Reused;
+ * belongs to one port.
+ */
+final class StageTwo {
+    private static final int MIN_T0SZ = 16;
+    private static final int MAX_T0SZ = 39;
+    private static final long RETRY = -3L;
+    /** Descriptors change under a walk only by other agents' updates; so many in a row are no accident. */
+    private static final int MAX_RETRIES = 1000;
+
+    private final FaultNote note;
+    private final DirtyMarkSink dirtyMarks;
+    private long table;
+    private int granuleLg2;
+    private int top;
+    private int inputBits;
+    private int outputBits;
+    private boolean accessFlagIgnored;
+    private boolean updatesAccessFlag;
+    private boolean updatesDirty;
+    private boolean protectsTableWalks;
+    private boolean recordsFaults;
+
+    /** log2 of the page or block of the last walk. */
+    int pageLg2;
+    /** Accesses the last walk's leaf grants without another update. */
+    int rights;
+
+    StageTwo(FaultNote note, DirtyMarkSink dirtyMarks) {
+        this.note = note;
+        this.dirtyMarks = dirtyMarks;
+    }
+
+    /** Takes over an entry's words 2 and 3. @return false if they are ILLEGAL (§5.2.2) */
+    boolean configure(long word2, long word3, int maxOutputBits) {
+        int t0sz = (int) (word2 >>> StreamTableEntry.S2T0SZ_SHIFT) & 0x3f;
+        int startLevel = (int) (word2 >>> StreamTableEntry.S2SL0_SHIFT) & 3;
+        granuleLg2 = ContextDescriptor.granuleLg2((int) (word2 >>> StreamTableEntry.S2TG_SHIFT) & 3);
+        outputBits = Math.min(maxOutputBits,
+                ContextDescriptor.addressBits((int) (word2 >>> StreamTableEntry.S2PS_SHIFT) & 7));
+        table = word3 & StreamTableEntry.S2TTB;
+        if ((word2 & StreamTableEntry.S2AA64) == 0 || (word2 & (StreamTableEntry.S2ENDI | StreamTableEntry.S2S)) != 0
+                || granuleLg2 == 0 || t0sz < MIN_T0SZ || t0sz > MAX_T0SZ || table >>> outputBits != 0) {
+            return false;
+        }
+        inputBits = 64 - t0sz;
+        top = topLevel(startLevel);
+        int topBits = inputBits - granuleLg2 - top * strideLg2(granuleLg2);
+        if (top < 0 || topBits < 1 || topBits > strideLg2(granuleLg2) + 4) {
+            return false;
+        }
+        table &= -(1L << Math.max(topBits + 3, 6));
+        updatesAccessFlag = (word2 & StreamTableEntry.S2HA) != 0;
+        updatesDirty = updatesAccessFlag && (word2 & StreamTableEntry.S2HD) != 0;
+        accessFlagIgnored = !updatesAccessFlag && (word2 & StreamTableEntry.S2AFFD) != 0;
+        protectsTableWalks = (word2 & StreamTableEntry.S2PTW) != 0;
+        recordsFaults = (word2 & StreamTableEntry.S2R) != 0;
+        return true;
+    }
+
+    /** SL0 counts from level 2 with 4K, from level 3 with 16K and 64K; 3 is reserved without small tables and 52 bits. */
+    private int topLevel(int startLevel) {
+        if (startLevel == 3) {
+            return -1;
+        }
+        return granuleLg2 == 12 ? startLevel + 1 : startLevel;
+    }
+
+    int granuleLg2() {
+        return granuleLg2;
+    }
+
+    /**
+     * Translates one intermediate address, updating AF and the dirty state as configured.
+     *
+     * @param accessBit what is to be done there
+     * @param eventClass what for, as event records say it
+     * @return the physical address, or {@link FaultNote#REFUSED}
+     */
+    long walk(long ipa, int accessBit, int eventClass) {
+        for (int attempt = 0; attempt < MAX_RETRIES; attempt++) {
+            long physicalAddress = walkOnce(ipa, accessBit, eventClass);
+            if (physicalAddress != RETRY) {
+                return physicalAddress;
+            }
+        }
+        return note.walkAbort(true, eventClass, table);
+    }
+
+    private long walkOnce(long ipa, int accessBit, int eventClass) {
+        if (ipa >>> inputBits != 0) {
+            return refuse(SmmuEvent.F_TRANSLATION, accessBit, eventClass, ipa);
+        }
+        long at = table;
+        long remaining = ipa;
+        int shift = granuleLg2 + top * strideLg2(granuleLg2);
+        for (int level = top; ; level--) {
+            long slot = at + (remaining >>> shift << 3);
+            if (!HostMemory.isBacked(slot)) {
+                return note.walkAbort(true, eventClass, slot);
+            }
+            long entry = PhysicalWords.get(slot);
+            if ((entry & VALID) == 0) {
+                return refuse(SmmuEvent.F_TRANSLATION, accessBit, eventClass, ipa);
+            }
+            remaining &= (1L << shift) - 1;
+            boolean table = (entry & TABLE_OR_PAGE) != 0;
+            if (level == 0 ? !table : !table && level > maxBlockLevel(granuleLg2)) {
+                return refuse(SmmuEvent.F_TRANSLATION, accessBit, eventClass, ipa);
+            }
+            if ((entry & ADDRESS) >>> outputBits != 0) {
+                return refuse(SmmuEvent.F_ADDR_SIZE, accessBit, eventClass, ipa);
+            }
+            if (level == 0 || !table) {
+                pageLg2 = shift;
+                return leaf(slot, entry, ipa, accessBit, eventClass, entry & ADDRESS & -(1L << shift) | remaining);
+            }
+            at = entry & ADDRESS & -(1L << granuleLg2);
+            shift -= strideLg2(granuleLg2);
+        }
+    }
+
+    private long leaf(long slot, long entry, long ipa, int accessBit, int eventClass, long physicalAddress) {
+        long updated = entry;
+        if ((entry & AF) == 0 && !accessFlagIgnored) {
+            if (!updatesAccessFlag) {
+                return refuse(SmmuEvent.F_ACCESS, accessBit, eventClass, ipa);
+            }
+            updated |= AF;
+        }
+        if (accessBit == READ_BIT ? (entry & S2AP_READ) == 0 : (entry & S2AP_WRITE) == 0) {
+            if (accessBit == READ_BIT || !updatesDirty || (entry & DBM) == 0) {
+                return refuse(SmmuEvent.F_PERMISSION, accessBit, eventClass, ipa);
+            }
+            updated |= S2AP_WRITE;
+        }
+        boolean device = (entry & S2_MEMATTR_KIND) == 0;
+        if (device && protectsTableWalks && eventClass != SmmuEvent.CLASS_IN) {
+            return refuse(SmmuEvent.F_PERMISSION, accessBit, eventClass, ipa);
+        }
+        if (updated != entry) {
+            if (!PhysicalWords.compareAndSet(slot, entry, updated)) {
+                return RETRY;
+            }
+            if (((updated ^ entry) & S2AP_WRITE) != 0) {
+                dirtyMarks.markDirty(slot);
+            }
+        }
+        rights = ((updated & S2AP_READ) != 0 ? READ_BIT : 0) | ((updated & S2AP_WRITE) != 0 ? WRITE_BIT : 0);
+        return physicalAddress;
+    }
+
+    private long refuse(SmmuEvent event, int accessBit, int eventClass, long ipa) {
+        return note.stage2(event, eventClass, accessBit == READ_BIT, ipa, recordsFaults);
+    }
+}

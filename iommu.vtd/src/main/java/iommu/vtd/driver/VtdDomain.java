@@ -1,0 +1,170 @@
+package iommu.vtd.driver;
+
+import iommu.common.table.RadixTable;
+import iommu.vtd.format.PasidTableEntry;
+import iommufd.api.DmaAccess;
+import iommufd.api.IovaRange;
+import iommufd.api.hardware.DirtyTracking;
+import iommufd.api.hardware.DomainGeometry;
+import iommufd.api.hardware.PagingDomain;
+import iommufd.api.memory.PinnedRuns;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/** A page table with a domain-id of its own: a second stage, or in scalable mode a first stage. */
+final class VtdDomain implements PagingDomain {
+    /** Where the domain is attached. */
+    private record Attachment(VtdEndpoint endpoint, int pasid) {}
+
+    private final VtdDriver driver;
+    private final CommandQueue queue;
+    private final RadixTable table;
+    private final boolean firstStage;
+    private final int domainId;
+    private final DomainGeometry geometry;
+    private final Optional<DirtyTracking> dirtyTracking;
+    private final AttachedPasids pasids = new AttachedPasids();
+    /** Guarded by this. */
+    private final List<Attachment> attachments = new ArrayList<>();
+    /** Guarded by this. */
+    private boolean tracking;
+
+    VtdDomain(VtdDriver driver, RadixTable table, boolean firstStage, int domainId, boolean dirtyTracking) {
+        this.driver = driver;
+        this.table = table;
+        this.firstStage = firstStage;
+        this.domainId = domainId;
+        queue = driver.queue();
+        geometry = new DomainGeometry(new IovaRange(0, table.format().inputLast()), table.format().pageSizes());
+        this.dirtyTracking = dirtyTracking ? Optional.of(new SecondStageDirty(this, table)) : Optional.empty();
+    }
+
+    boolean belongsTo(VtdDriver other) {
+        return driver == other;
+    }
+
+    boolean firstStage() {
+        return firstStage;
+    }
+
+    int domainId() {
+        return domainId;
+    }
+
+    long root() {
+        return table.root();
+    }
+
+    int levels() {
+        return table.format().levels();
+    }
+
+    @Override
+    public DomainGeometry geometry() {
+        return geometry;
+    }
+
+    @Override
+    public void map(long iova, PinnedRuns runs, DmaAccess access) {
+        map(iova, runs, access, false);
+    }
+
+    @Override
+    public void mapSmallest(long iova, PinnedRuns runs, DmaAccess access) {
+        map(iova, runs, access, true);
+    }
+
+    private void map(long iova, PinnedRuns runs, DmaAccess access, boolean smallestOnly) {
+        try {
+            table.map(iova, runs, access, smallestOnly);
+        } catch (RuntimeException | Error failure) {
+            // A part was visible, and may be cached, until it was rolled back.
+            flush(iova, iova + Math.max(runs.totalBytes(), 1) - 1);
+            throw failure;
+        }
+        if (table.hasUnlinked()) {
+            flush(iova, iova + runs.totalBytes() - 1);   // an empty table made way for a large leaf
+        }
+    }
+
+    @Override
+    public long unmap(long iova, long lastIova) {
+        long last = geometry.aperture().last();
+        if (Long.compareUnsigned(iova, last) > 0) {
+            return 0;
+        }
+        if (Long.compareUnsigned(lastIova, last) < 0) {
+            last = lastIova;
+        }
+        long bytes = table.unmap(iova, last);
+        if (bytes != 0 || table.hasUnlinked()) {
+            flush(iova, last);
+        }
+        return bytes;
+    }
+
+    /** Makes the unit forget a range, and takes tables back that it can no longer be walking. */
+    private void flush(long first, long last) {
+        invalidate(first, last, !table.hasUnlinked());
+        table.recycle();
+    }
+
+    /** Returns when no request uses a former translation of the range. */
+    void invalidate(long first, long last, boolean leavesOnly) {
+        if (firstStage) {
+            queue.firstStagePages(domainId, pasids, first, last, leavesOnly);
+        } else {
+            queue.secondStagePages(domainId, first, last, leavesOnly);
+        }
+    }
+
+    @Override
+    public long translate(long iova) {
+        return table.translate(iova);
+    }
+
+    @Override
+    public Optional<DirtyTracking> dirtyTracking() {
+        return dirtyTracking;
+    }
+
+    /** An entry is about to refer to the table. An unmap that does not see this user is seen by the user. */
+    synchronized void join(VtdEndpoint endpoint, int pasid) {
+        attachments.add(new Attachment(endpoint, pasid));
+        pasids.add(pasid);
+    }
+
+    /** The entry is about to refer to something else: from now on it is not rewritten. Caches may still refer to the table. */
+    synchronized void leave(VtdEndpoint endpoint, int pasid) {
+        attachments.remove(new Attachment(endpoint, pasid));
+    }
+
+    /** After {@link #leave}: no cache refers to the table any more. */
+    synchronized void left(int pasid) {
+        pasids.remove(pasid);
+    }
+
+    /** Word 0 of a PASID entry for this domain; under this domain's lock, until the entry is written. */
+    long pasidWord0() {
+        assert Thread.holdsLock(this);
+        return firstStage ? PasidTableEntry.firstStage() : PasidTableEntry.secondStage(root(), levels(), tracking);
+    }
+
+    /** Switches accessed and dirty bits in every entry that refers to the table. */
+    synchronized void track(boolean on) {
+        tracking = on;
+        for (Attachment attachment : attachments) {
+            attachment.endpoint().rewrite(attachment.pasid(), this);
+            queue.pasidRemoved(attachment.pasid(), domainId, true);
+        }
+    }
+
+    @Override
+    public void close() {
+        assert pasids.distinct().length == 0 : "domain " + domainId + " is closed while attached";
+        queue.domain(domainId);
+        table.close();
+        driver.domainIds().free(domainId);
+    }
+}

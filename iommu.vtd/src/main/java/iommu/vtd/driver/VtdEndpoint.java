@@ -1,0 +1,261 @@
+package iommu.vtd.driver;
+
+import iommu.common.unit.PhysicalWords;
+import iommu.vtd.format.ContextEntry;
+import iommu.vtd.format.PasidTableEntry;
+import iommu.vtd.format.ScalableContextEntry;
+import iommufd.api.Errno;
+import iommufd.api.HardwareInfo;
+import iommufd.api.IommufdException;
+import iommufd.api.IovaRange;
+import iommufd.api.NestedTable;
+import iommufd.api.ViommuTable;
+import iommufd.api.dma.DmaFault;
+import iommufd.api.dma.EndpointDescription;
+import iommufd.api.dma.Pasid;
+import iommufd.api.dma.RequesterId;
+import iommufd.api.hardware.FaultSink;
+import iommufd.api.hardware.HardwareDomain;
+import iommufd.api.hardware.HardwareEndpoint;
+import iommufd.api.hardware.HardwarePort;
+import iommufd.api.hardware.HardwareViommu;
+import iommufd.api.hardware.NestedDomain;
+import iommufd.api.hardware.PageResponse;
+import iommufd.api.hardware.PagingDomain;
+import iommufd.api.hardware.PagingOptions;
+import iommufd.api.hardware.ReservedRegion;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.WeakHashMap;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * A device behind the unit: its context entry, in scalable mode its PASID tables, and what they point to.
+ *
+ * <p>A present entry is changed word by word, in an order in which every mix of old and new words is the old or the new
+ * translation, tagged with the old or the new domain; then caches are rid of both domains. So DMA goes on while its target
+ * changes, and no memory is needed.
+ */
+final class VtdEndpoint implements HardwareEndpoint {
+    /** The PASID that requests without one are given. */
+    private static final int RID_PASID = 0;
+    private static final long CLOSE_NANOS = 5_000_000_000L;
+    private static final List<ReservedRegion> RESERVED_REGIONS = List.of(
+            new ReservedRegion(new IovaRange(0xFEE0_0000L, 0xFEEF_FFFFL), ReservedRegion.Kind.HARDWARE_MSI));
+
+    private final VtdDriver driver;
+    private final EndpointDescription description;
+    private final FaultSink faults;
+    private final int sourceId;
+    private final int pasidBits;
+    private final long contextEntry;
+    private final Optional<PasidTable> pasidTable;
+    /** By PASID, {@link Pasid#NONE} included. Changes are guarded by this; a fault handler must not wait for them. */
+    private final Map<Integer, VtdDomain> attached = new ConcurrentHashMap<>();
+    /** Guarded by this. */
+    private final Set<HardwarePort> ports = Collections.newSetFromMap(new WeakHashMap<>());
+    /** Guarded by this. */
+    private boolean released;
+
+    VtdEndpoint(VtdDriver driver, EndpointDescription description, FaultSink faults) {
+        this.driver = driver;
+        this.description = description;
+        this.faults = faults;
+        sourceId = description.requesterId().sourceId();
+        pasidBits = Math.min(description.pasidBits(), driver.pasidBits());
+        contextEntry = driver.contextTables().enter(sourceId);
+        if (!driver.scalable()) {
+            pasidTable = Optional.empty();
+            return;
+        }
+        PasidTable pasids;
+        try {
+            pasids = new PasidTable(driver.pool(), pasidBits);
+        } catch (RuntimeException failure) {
+            driver.contextTables().leave(sourceId, driver.queue());
+            throw failure;
+        }
+        pasidTable = Optional.of(pasids);
+        PhysicalWords.set(contextEntry + 8, RID_PASID);
+        PhysicalWords.setRelease(contextEntry, pasids.directory() | ScalableContextEntry.PRESENT
+                | (long) pasids.directorySize() << ScalableContextEntry.DIRECTORY_SIZE_SHIFT
+                | (pasidBits > 0 ? ScalableContextEntry.PASIDS : 0));
+    }
+
+    RequesterId requesterId() {
+        return description.requesterId();
+    }
+
+    /** Whether requests without PASID find {@code iova} mapped now. */
+    boolean maps(long iova) {
+        VtdDomain domain = attached.get(Pasid.NONE);
+        return domain != null && domain.translate(iova) != PagingDomain.UNMAPPED;
+    }
+
+    void faulted(DmaFault fault) {
+        faults.unrecoverable(fault);
+    }
+
+    @Override
+    public HardwareInfo info() {
+        return driver.info(pasidBits);
+    }
+
+    @Override
+    public List<ReservedRegion> reservedRegions() {
+        return RESERVED_REGIONS;
+    }
+
+    @Override
+    public PagingDomain allocatePaging(PagingOptions options) {
+        if (options.pasid() && pasidBits == 0) {
+            throw new IommufdException(Errno.EOPNOTSUPP, "%s has no PASIDs: ask for a page table without them".formatted(requesterId()));
+        }
+        return driver.allocatePaging(options);
+    }
+
+    @Override
+    public NestedDomain allocateNested(PagingDomain parent, NestedTable table) {
+        throw new IommufdException(Errno.EOPNOTSUPP, "this unit reports no nested translation (ECAP.NEST is 0)");
+    }
+
+    @Override
+    public HardwareViommu allocateViommu(PagingDomain parent, ViommuTable table) {
+        throw new IommufdException(Errno.EOPNOTSUPP, "VT-d has no vIOMMU of type " + table.type());
+    }
+
+    @Override
+    public synchronized void attach(int pasid, HardwareDomain domain) {
+        checkPasid(pasid);
+        if (!(domain instanceof VtdDomain target) || !target.belongsTo(driver)) {
+            throw new IommufdException(Errno.EINVAL, "the page table was made by other hardware than " + driver.name());
+        }
+        VtdDomain former = attached.get(pasid);
+        if (former == target) {
+            return;
+        }
+        if (pasidTable.isPresent()) {
+            attachScalable(pasidTable.get(), pasid, target, Optional.ofNullable(former));
+        } else {
+            attachLegacy(target, Optional.ofNullable(former));
+        }
+        attached.put(pasid, target);
+    }
+
+    private void checkPasid(int pasid) {
+        if (pasid == Pasid.NONE) {
+            return;
+        }
+        if (pasidBits == 0) {
+            throw new IommufdException(Errno.EOPNOTSUPP, "%s has no PASIDs behind %s".formatted(requesterId(), driver.name()));
+        }
+        if (pasid == RID_PASID || pasid >>> pasidBits != 0) {
+            throw new IommufdException(Errno.EINVAL, "PASID %d is not among 1..2^%d-1 (0 stands for requests without PASID)"
+                    .formatted(pasid, pasidBits));
+        }
+    }
+
+    private void attachLegacy(VtdDomain target, Optional<VtdDomain> former) {
+        target.join(this, RID_PASID);
+        PhysicalWords.set(contextEntry + 8, ContextEntry.domain(target.domainId(), target.levels()));
+        PhysicalWords.setRelease(contextEntry, ContextEntry.secondStage(target.root()));
+        former.ifPresent(domain -> {
+            domain.leave(this, RID_PASID);
+            driver.queue().contextChanged(sourceId, domain.domainId(), target.domainId());
+            domain.left(RID_PASID);
+        });
+    }
+
+    private void attachScalable(PasidTable pasids, int pasid, VtdDomain target, Optional<VtdDomain> former) {
+        int index = pasid == Pasid.NONE ? RID_PASID : pasid;
+        long entry = former.isPresent() ? pasids.entry(index) : pasids.enter(index);
+        former.ifPresent(domain -> domain.leave(this, index));
+        synchronized (target) {
+            target.join(this, index);
+            // The tables of a first stage come before the type that makes them valid; they are ignored otherwise.
+            if (target.firstStage()) {
+                PhysicalWords.setRelease(entry + 16, PasidTableEntry.firstStageTable(target.root(), target.levels()));
+            }
+            PhysicalWords.setRelease(entry + 8, target.domainId() | PasidTableEntry.WALK_SNOOPS);
+            rewrite(index, target);
+        }
+        former.ifPresent(domain -> {
+            driver.queue().pasidChanged(index, domain.domainId(), target.domainId());
+            domain.left(index);
+            if (!target.firstStage()) {
+                PhysicalWords.set(entry + 16, 0);
+            }
+        });
+    }
+
+    /** Writes the word of a PASID entry that says how {@code domain} translates; under the domain's lock. */
+    void rewrite(int index, VtdDomain domain) {
+        PhysicalWords.setRelease(pasidTable.orElseThrow().entry(index), domain.pasidWord0());
+    }
+
+    @Override
+    public synchronized void block(int pasid) {
+        VtdDomain domain = attached.remove(pasid);
+        if (domain == null) {
+            return;
+        }
+        int index = pasid == Pasid.NONE ? RID_PASID : pasid;
+        domain.leave(this, index);
+        if (pasidTable.isPresent()) {
+            blockScalable(pasidTable.get(), index, domain);
+        } else {
+            PhysicalWords.setRelease(contextEntry, 0);
+            driver.queue().contextChanged(sourceId, domain.domainId(), domain.domainId());
+            PhysicalWords.set(contextEntry + 8, 0);
+        }
+        domain.left(index);
+    }
+
+    private void blockScalable(PasidTable pasids, int index, VtdDomain domain) {
+        long entry = pasids.entry(index);
+        PhysicalWords.setRelease(entry, 0);
+        long unlinked = pasids.leave(index);
+        driver.queue().pasidRemoved(index, domain.domainId(), !domain.firstStage() || unlinked != 0);
+        PhysicalWords.set(entry + 8, 0);
+        PhysicalWords.set(entry + 16, 0);
+        pasids.recycle(unlinked);
+    }
+
+    @Override
+    public synchronized HardwarePort openPort(int pasid) {
+        HardwarePort port = driver.requests().open(requesterId(), pasid);
+        ports.add(port);
+        return port;
+    }
+
+    @Override
+    public void respond(PageResponse response) {
+        // This unit takes no page requests (ECAP.PRS is 0), so that every response is to an unknown one.
+    }
+
+    @Override
+    public synchronized void release() {
+        if (released) {
+            return;
+        }
+        released = true;
+        for (HardwarePort port : List.copyOf(ports)) {
+            port.close(CLOSE_NANOS);
+        }
+        ports.clear();
+        for (int pasid : new ArrayList<>(attached.keySet())) {
+            block(pasid);
+        }
+        if (pasidTable.isPresent()) {
+            PhysicalWords.setRelease(contextEntry, 0);
+            driver.queue().scalableContextRemoved(sourceId);
+            pasidTable.get().close();
+        }
+        driver.contextTables().leave(sourceId, driver.queue());
+        driver.forget(this);
+    }
+}

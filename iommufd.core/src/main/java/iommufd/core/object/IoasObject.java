@@ -1,0 +1,133 @@
+package iommufd.core.object;
+
+import iommufd.api.DmaAccess;
+import iommufd.api.Errno;
+import iommufd.api.Ioas;
+import iommufd.api.IommufdException;
+import iommufd.api.IovaRange;
+import iommufd.api.IovaRanges;
+import iommufd.api.memory.UserMemory;
+import iommufd.core.space.IovaSpace;
+import iommufd.core.space.PinCharge;
+import java.util.ArrayList;
+import java.util.List;
+
+/** An IO address space under a number. Mapping takes no lock of the context. */
+final class IoasObject extends ContextObject implements Ioas {
+    private final IovaSpace space;
+    /** Tables that attaching made, in order. */
+    private final List<PagingHwptObject> automaticHwpts = new ArrayList<>();
+
+    IoasObject(Context context, PinCharge charge) {
+        super(context);
+        space = new IovaSpace(charge);
+    }
+
+    IovaSpace space() {
+        return space;
+    }
+
+    List<PagingHwptObject> automaticHwpts() {
+        context().assertLocked();
+        return automaticHwpts;
+    }
+
+    @Override
+    String kind() {
+        return "IOAS";
+    }
+
+    @Override
+    void release() {
+        context().forgetVfioIoas(this);
+        space.close();
+    }
+
+    /** A map that raced with the end of the object would pin for nobody. */
+    private void undoIfDestroyed() {
+        if (destroyed()) {
+            space.unmapAll();
+            checkAlive();
+        }
+    }
+
+    @Override
+    public long map(UserMemory memory, long address, long lengthBytes, DmaAccess access) {
+        checkAlive();
+        long iova = space.map(memory, address, lengthBytes, access);
+        undoIfDestroyed();
+        return iova;
+    }
+
+    @Override
+    public void mapAt(long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access) {
+        checkAlive();
+        space.mapAt(iova, memory, address, lengthBytes, access);
+        undoIfDestroyed();
+    }
+
+    @Override
+    public long copy(Ioas source, long sourceIova, long lengthBytes, DmaAccess access) {
+        checkAlive();
+        long iova = space.copy(other(source).space, sourceIova, lengthBytes, access);
+        undoIfDestroyed();
+        return iova;
+    }
+
+    @Override
+    public void copyAt(long iova, Ioas source, long sourceIova, long lengthBytes, DmaAccess access) {
+        checkAlive();
+        space.copyAt(iova, other(source).space, sourceIova, lengthBytes, access);
+        undoIfDestroyed();
+    }
+
+    private IoasObject other(Ioas ioas) {
+        if (!(ioas instanceof IoasObject other) || other.context() != context()) {
+            throw new IommufdException(Errno.ENOENT, "the source IOAS belongs to another context");
+        }
+        other.checkAlive();
+        return other;
+    }
+
+    @Override
+    public long unmap(long iova, long lengthBytes) {
+        checkAlive();
+        return space.unmap(iova, lengthBytes);
+    }
+
+    @Override
+    public long unmapAll() {
+        checkAlive();
+        return space.unmapAll();
+    }
+
+    @Override
+    public IovaRanges iovaRanges() {
+        checkAlive();
+        return space.iovaRanges();
+    }
+
+    @Override
+    public void allowIovas(List<IovaRange> ranges) {
+        checkAlive();
+        space.allowIovas(ranges);
+    }
+
+    @Override
+    public boolean hugePages() {
+        checkAlive();
+        return space.hugePages();
+    }
+
+    @Override
+    public void setHugePages(boolean allowed) {
+        checkAlive();
+        space.setHugePages(allowed);
+    }
+
+    @Override
+    public long mappedBytes() {
+        checkAlive();
+        return space.mappedBytes();
+    }
+}

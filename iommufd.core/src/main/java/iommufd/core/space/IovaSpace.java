@@ -1,0 +1,411 @@
+package iommufd.core.space;
+
+import iommufd.api.AccessClient;
+import iommufd.api.DmaAccess;
+import iommufd.api.Errno;
+import iommufd.api.IommufdException;
+import iommufd.api.IovaRange;
+import iommufd.api.IovaRanges;
+import iommufd.api.hardware.DomainGeometry;
+import iommufd.api.hardware.PagingDomain;
+import iommufd.api.memory.UserMemory;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One IO address space: which IOVA shows which memory, and the page tables that follow it. Thread-safe. Behaves as Linux's
+ * {@code io_pagetable}; every failure is an {@link IommufdException} and leaves everything as it was.
+ *
+ * <p>Nothing is pinned until a domain, a holder or an access needs it; pages are pinned and charged once however many do.
+ */
+public final class IovaSpace {
+    private static final Logger LOG = LoggerFactory.getLogger(IovaSpace.class);
+
+    private final Mappings mappings;
+    private final ReentrantLock domainsLock;
+    private final ReentrantReadWriteLock iovaLock;
+    /** Domains lock. */
+    private final FollowingDomains domains;
+    private final List<SpaceAccess> accesses = new CopyOnWriteArrayList<>();
+
+    /** @param charge who pays for the pages this space pins */
+    public IovaSpace(PinCharge charge) {
+        mappings = new Mappings(this, charge, this::notifyAccesses);
+        domainsLock = mappings.domainsLock;
+        iovaLock = mappings.iovaLock;
+        domains = mappings.domains;
+    }
+
+    /** As {@link iommufd.api.Ioas#map}. */
+    public long map(UserMemory memory, long address, long lengthBytes, DmaAccess access) {
+        return mappings.map(true, 0, memory, address, lengthBytes, access);
+    }
+
+    /** As {@link iommufd.api.Ioas#mapAt}. */
+    public void mapAt(long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access) {
+        mappings.map(false, iova, memory, address, lengthBytes, access);
+    }
+
+    /** As {@link iommufd.api.Ioas#copy}. {@code source} may be this space. */
+    public long copy(IovaSpace source, long sourceIova, long lengthBytes, DmaAccess access) {
+        return mappings.copy(true, 0, source.mappings.slices(sourceIova, lengthBytes), lengthBytes, access);
+    }
+
+    /** As {@link iommufd.api.Ioas#copyAt}. */
+    public void copyAt(long iova, IovaSpace source, long sourceIova, long lengthBytes, DmaAccess access) {
+        IovaBounds.checkRange(iova, lengthBytes);
+        mappings.copy(false, iova, source.mappings.slices(sourceIova, lengthBytes), lengthBytes, access);
+    }
+
+    /** As {@link iommufd.api.Ioas#unmap}; the range (0, 2^64 − 1) is {@link #unmapAll}, as in the uAPI. */
+    public long unmap(long iova, long lengthBytes) {
+        if (iova == 0 && lengthBytes == -1L) {
+            return unmapAll();
+        }
+        IovaBounds.checkRange(iova, lengthBytes);
+        long last = IovaBounds.lastOf(iova, lengthBytes);
+        long unmapped = mappings.unmap(iova, last);
+        if (unmapped == 0) {
+            throw new IommufdException(Errno.ENOENT, "nothing is mapped in 0x%x..0x%x".formatted(iova, last));
+        }
+        return unmapped;
+    }
+
+    /** As {@link iommufd.api.Ioas#unmapAll}. */
+    public long unmapAll() {
+        return mappings.unmap(0, -1L);
+    }
+
+    /** As {@link iommufd.api.Ioas#iovaRanges}. */
+    public IovaRanges iovaRanges() {
+        iovaLock.readLock().lock();
+        try {
+            return new IovaRanges(mappings.layout.unreserved(), mappings.alignmentBytes);
+        } finally {
+            iovaLock.readLock().unlock();
+        }
+    }
+
+    /** As {@link iommufd.api.Ioas#allowIovas}. */
+    public void allowIovas(List<IovaRange> ranges) {
+        locked(() -> mappings.layout.allow(ranges));
+    }
+
+    /** As {@link iommufd.api.Ioas#hugePages}. */
+    public boolean hugePages() {
+        domainsLock.lock();
+        try {
+            return mappings.hugePages;
+        } finally {
+            domainsLock.unlock();
+        }
+    }
+
+    /** As {@link iommufd.api.Ioas#setHugePages}; also {@link Errno#EINVAL} to forbid them while a domain shows a mapping. */
+    public void setHugePages(boolean allowed) {
+        locked(() -> {
+            if (allowed == mappings.hugePages) {
+                return;
+            }
+            if (!allowed && !domains.isEmpty() && !empty()) {
+                throw new IommufdException(Errno.EINVAL, "huge pages cannot be forbidden while page tables show mappings; unmap everything first");
+            }
+            mappings.hugePages = allowed;
+            try {
+                changeAlignment(ownAlignment());
+            } catch (IommufdException refused) {
+                mappings.hugePages = true;
+                throw refused;
+            }
+        });
+    }
+
+    /** Bytes mapped now. */
+    public long mappedBytes() {
+        return mappings.mappedBytes();
+    }
+
+    /**
+     * Fills an empty domain with every mapping; from now on it follows. What lies outside its aperture is reserved while it
+     * is here. On failure the domain is empty and not followed.
+     *
+     * @throws IommufdException {@link Errno#EADDRINUSE} if a mapping or allowed range lies outside its aperture, or a
+     *         mapping is not aligned to its pages; {@link Errno#EINVAL} if its smallest page is larger than 4 KiB;
+     *         {@link Errno#EEXIST} if it is here already; what pinning or the domain throws
+     */
+    public void addDomain(PagingDomain domain) {
+        DomainGeometry geometry = domain.geometry();
+        locked(() -> {
+            if (domains.contains(domain)) {
+                throw new IommufdException(Errno.EEXIST, "the page table follows this address space already");
+            }
+            long alignment = Math.max(geometry.smallestPageBytes(), mappings.alignmentBytes);
+            if (alignment > UserMemory.PAGE_BYTES || geometry.smallestPageBytes() == 0) {
+                throw new IommufdException(Errno.EINVAL, "a page table whose smallest page is 0x%x bytes cannot show pages of 4 KiB"
+                        .formatted(geometry.smallestPageBytes()));
+            }
+            checkAlignment(alignment);
+            reserveLocked(domain, outside(geometry.aperture()));
+            try {
+                domains.fillDomain(domain, mappings.areas.first(), mappings.hugePages);
+            } catch (IommufdException refused) {
+                mappings.layout.unreserve(domain);
+                throw refused;
+            }
+            domains.add(domain, geometry.smallestPageBytes());
+            mappings.alignmentBytes = alignment;
+        });
+    }
+
+    /** Empties the domain and stops following it; releases pins nothing else needs. Never fails. */
+    public void removeDomain(PagingDomain domain) {
+        forget(domain, true);
+    }
+
+    /**
+     * Forgets a domain whose hardware is gone, without touching it, and releases pins nothing else needs: call
+     * {@link #holdPins} before to keep them. Never fails.
+     */
+    public void abandonDomain(PagingDomain domain) {
+        forget(domain, false);
+    }
+
+    private void forget(PagingDomain domain, boolean emptied) {
+        locked(() -> {
+            if (!domains.contains(domain)) {
+                return;
+            }
+            domains.remove(domain);
+            Area first = mappings.areas.first();
+            if (emptied) {
+                domains.emptyDomain(domain, first, null);
+            }
+            if (!domains.pinning()) {
+                domains.unholdAll(first, null);
+            }
+            mappings.layout.unreserve(domain);
+            mappings.alignmentBytes = ownAlignment();
+        });
+    }
+
+    private static List<IovaRange> outside(IovaRange aperture) {
+        List<IovaRange> outside = new ArrayList<>(2);
+        if (aperture.start() != 0) {
+            outside.add(new IovaRange(0, aperture.start() - 1));
+        }
+        if (aperture.last() != -1L) {
+            outside.add(new IovaRange(aperture.last() + 1, -1L));
+        }
+        return outside;
+    }
+
+    /**
+     * A placeholder that keeps every page of every mapping, present and future, pinned while no hardware serves: counts like
+     * a domain without a table. {@code holder} is told apart by identity.
+     *
+     * @throws IommufdException what pinning throws; never if the space has a domain or another holder already.
+     *         {@link Errno#EEXIST} if {@code holder} holds already
+     */
+    public void holdPins(Object holder) {
+        domainsLock.lock();
+        try {
+            if (domains.containsHolder(holder)) {
+                throw new IommufdException(Errno.EEXIST, "the pages of this address space are held for the same holder already");
+            }
+            if (!domains.pinning()) {
+                domains.holdAll(mappings.areas.first());
+            }
+            domains.addHolder(holder);
+        } finally {
+            domainsLock.unlock();
+        }
+    }
+
+    /** Ends {@link #holdPins}; no effect for who holds nothing. Never fails. */
+    public void releasePins(Object holder) {
+        domainsLock.lock();
+        try {
+            if (domains.removeHolder(holder) && !domains.pinning()) {
+                domains.unholdAll(mappings.areas.first(), null);
+            }
+        } finally {
+            domainsLock.unlock();
+        }
+    }
+
+    /**
+     * Excludes ranges from mapping, on behalf of {@code owner} (told apart by identity), in addition to what it reserved
+     * before. All or nothing.
+     *
+     * @throws IommufdException {@link Errno#EADDRINUSE} if a mapping or an allowed range overlaps
+     */
+    public void reserve(Object owner, List<IovaRange> ranges) {
+        locked(() -> reserveLocked(owner, ranges));
+    }
+
+    private void reserveLocked(Object owner, List<IovaRange> ranges) {
+        for (IovaRange range : ranges) {
+            Area mapped = mappings.areas.firstOverlapping(range.start(), range.last());
+            if (mapped != null) {
+                throw new IommufdException(Errno.EADDRINUSE, "%s must be reserved, but 0x%x..0x%x is mapped; unmap it first"
+                        .formatted(range, mapped.iova, mapped.lastIova));
+            }
+            if (mappings.layout.overlapsAllowed(range)) {
+                throw new IommufdException(Errno.EADDRINUSE, "%s must be reserved, but was allowed for mapping".formatted(range));
+            }
+        }
+        mappings.layout.reserve(owner, ranges);
+    }
+
+    /** Gives back everything {@code owner} reserved. Never fails. */
+    public void unreserve(Object owner) {
+        locked(() -> mappings.layout.unreserve(owner));
+    }
+
+    /** A client's software access. */
+    public SpaceAccess openAccess(AccessClient client) {
+        return open(new SpaceAccess(this, mappings, client, client != AccessClient.WITHOUT_PINS, false));
+    }
+
+    /** An access of the engine itself (hardware queues): mappings it has pinned cannot be unmapped, {@link Errno#EBUSY}. */
+    public SpaceAccess openLockingAccess() {
+        return open(new SpaceAccess(this, mappings, AccessClient.WITHOUT_PINS, true, true));
+    }
+
+    private SpaceAccess open(SpaceAccess access) {
+        locked(() -> {
+            accesses.add(access);
+            try {
+                changeAlignment(ownAlignment());
+            } catch (IommufdException refused) {
+                accesses.remove(access);
+                throw refused;
+            }
+        });
+        return access;
+    }
+
+    /** Disconnects an access that pins nothing. */
+    void closed(SpaceAccess access) {
+        locked(() -> {
+            accesses.remove(access);
+            mappings.alignmentBytes = ownAlignment();
+        });
+    }
+
+    private void notifyAccesses(long iova, long lengthBytes) {
+        for (SpaceAccess access : accesses) {
+            access.notifyUnmapping(iova, lengthBytes);
+        }
+    }
+
+    /**
+     * Sets the bits of the pages a domain's DMA wrote; as {@link iommufd.api.PagingHwpt#readDirty}. Whether tracking is on
+     * is the caller's to check.
+     *
+     * @throws IommufdException {@link Errno#EOPNOTSUPP} if the domain cannot track; {@link Errno#EINVAL} for a bad range,
+     *         page size or bitmap; {@link Errno#EOVERFLOW}
+     */
+    public void readDirty(PagingDomain domain, long iova, long lengthBytes, long pageSizeBytes, MemorySegment bitmap, boolean clear) {
+        DirtyHarvest.read(mappings, domain, iova, lengthBytes, pageSizeBytes, bitmap, clear);
+    }
+
+    /** As {@link #recharge(List, PinCharge)} for this space alone. */
+    public void recharge(PinCharge newCharge) {
+        recharge(List.of(this), newCharge);
+    }
+
+    /**
+     * Moves the charge for everything pinned through these spaces ({@code IOMMU_IOAS_CHANGE_PROCESS}), all or nothing.
+     *
+     * @param spaces in one order that all callers use, or under one lock of theirs
+     * @throws IommufdException {@link Errno#EINVAL} if a mapping is not of a file; {@link Errno#ENOMEM} beyond
+     *         the new payer's limit
+     */
+    public static void recharge(List<IovaSpace> spaces, PinCharge newCharge) {
+        ChargeMove.move(spaces, newCharge);
+    }
+
+    /** Whether nothing is mapped. */
+    public boolean empty() {
+        return mappedBytes() == 0;
+    }
+
+    /** Unmaps everything, evicting accesses. Domains and accesses must be gone. Never fails. */
+    public void close() {
+        try {
+            unmapAll();
+        } catch (IommufdException refused) {
+            LOG.error("an address space could not be emptied; its pages stay pinned", refused);
+        }
+        mappings.clear();
+    }
+
+    Mappings mappings() {
+        return mappings;
+    }
+
+    /** Takes an area whose memory was revoked out of every page table, and tells accesses that pin it. */
+    void revoke(Area area, SharedPages pages) {
+        long iova;
+        long lengthBytes;
+        boolean pinned;
+        domainsLock.lock();
+        try {
+            boolean still = area.pages == pages && pages.revokedPages(area.firstPage(), area.endPage());
+            if (!still || area.revoked) {
+                return;
+            }
+            domains.hide(area);
+            area.revoked = true;
+            iova = area.iova;
+            lengthBytes = area.lengthBytes();
+            pinned = area.accessPins > 0;
+        } finally {
+            domainsLock.unlock();
+        }
+        if (pinned) {
+            notifyAccesses(iova, lengthBytes);
+        }
+    }
+
+    private void locked(Runnable change) {
+        domainsLock.lock();
+        iovaLock.writeLock().lock();
+        try {
+            change.run();
+        } finally {
+            iovaLock.writeLock().unlock();
+            domainsLock.unlock();
+        }
+    }
+
+    /** The alignment that page tables, accesses and the huge-page option demand together. Domains lock. */
+    private long ownAlignment() {
+        long alignment = Math.max(domains.alignmentBytes(), mappings.hugePages ? 1 : UserMemory.PAGE_BYTES);
+        boolean pins = accesses.stream().anyMatch(SpaceAccess::pins);
+        return pins ? UserMemory.PAGE_BYTES : alignment;
+    }
+
+    private void changeAlignment(long alignment) {
+        if (alignment > mappings.alignmentBytes) {
+            checkAlignment(alignment);
+        }
+        mappings.alignmentBytes = alignment;
+    }
+
+    private void checkAlignment(long alignment) {
+        for (Area area = mappings.areas.first(); area != null; area = area.next) {
+            if (!area.alignedTo(alignment)) {
+                throw new IommufdException(Errno.EADDRINUSE, "the mapping 0x%x..0x%x is not aligned to 0x%x; unmap it first"
+                        .formatted(area.iova, area.lastIova, alignment));
+            }
+        }
+    }
+}

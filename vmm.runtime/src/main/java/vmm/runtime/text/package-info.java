@@ -1,0 +1,2 @@
+/** Text for people: tables, and numbers with the unit that suits them. */
+package vmm.runtime.text;
