@@ -87,6 +87,13 @@ static void latency(int n) {
   printf("p50 %.2f p99 %.2f min %.2f\n", t[n / 2], t[n / 100 * 99], t[0]);
 }
 
+static long rounds;
+
+static void *caller(void *unused) {
+  for (long i = 0; i < rounds; i++) ioctl(node, NOTHING, 0);
+  return 0;
+}
+
 /* Reads commands from stdin, so that the test can look at things in between. */
 static void interact(void) {
   char line[256], what[32];
@@ -327,6 +334,13 @@ int main(int argc, char **argv) {
     show("owner", ioctl(node, OWNER, 0));
   } else if (!strcmp(command, "latency")) {
     latency(n);
+  } else if (!strcmp(command, "throughput")) {
+    pthread_t t[4];
+    rounds = n;
+    double begin = now();
+    for (int i = 0; i < 4; i++) pthread_create(t + i, 0, caller, 0);
+    for (int i = 0; i < 4; i++) pthread_join(t[i], 0);
+    printf("persecond %.0f\n", 4 * n / (now() - begin) * 1e3);
   } else if (!strcmp(command, "interact")) {
     printf("ready\n");
     interact();

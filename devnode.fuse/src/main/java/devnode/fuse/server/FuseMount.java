@@ -109,7 +109,7 @@ final class FuseMount {
 
     private void mount() {
         device = ErrorNumber.check("/dev/fuse cannot be opened: is FUSE in the kernel (modprobe fuse), and passed into this container?",
-                Linux.open("/dev/fuse", Linux.O_RDWR));
+                Linux.open("/dev/fuse", Linux.O_RDWR | Linux.O_NONBLOCK));
         if (isPrivate) {
             ErrorNumber.check("no private mount namespace can be made: CAP_SYS_ADMIN is needed (run as root)", Linux.unshare(CLONE_FS | CLONE_NEWNS));
             ErrorNumber.check("the mounts of the private namespace cannot be kept private", Linux.mount("none", "/", "none", MS_REC | MS_SLAVE, ""));

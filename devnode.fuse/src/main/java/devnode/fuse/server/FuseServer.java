@@ -91,6 +91,7 @@ public final class FuseServer {
     private void initialise() {
         try (Arena arena = Arena.ofConfined()) {
             Exchange exchange = new Exchange(arena, mount.device());
+            Linux.poll(mount.device(), Linux.POLLIN, (int) TimeUnit.NANOSECONDS.toMillis(PATIENCE_NANOS));
             ErrorNumber.check("the kernel does not start to talk FUSE", Linux.read(mount.device(), exchange.in.address(), Exchange.BUFFER_BYTES));
             exchange.begin();
             long offered = Integer.toUnsignedLong(exchange.in.get(Message.INT, Init.IN_FLAGS))
