@@ -33,7 +33,7 @@ class LaunchTest {
     @BeforeEach
     void publish() throws IOException, InterruptedException {
         Native.program();
-        publisher = new NodePublisher(Optional.empty(), new PermissionRules());
+        publisher = new NodePublisher(Optional.empty(), new PermissionRules(), NodeTest.SPIN_NANOS);
         publisher.add(PATH, node, List.of(TestNode.NEW_FILE, TestNode.NEW_FILE_IN_STRUCT));
     }
 

@@ -47,7 +47,7 @@ public final class FuseServer {
 
     private final NodeTree tree = new NodeTree();
     private final OpenFiles files = new OpenFiles();
-    private final Reader.ReadOrder order = new Reader.ReadOrder();
+    private final Reader.ReadOrder order;
     private final Map<Reader, Thread> readers = new ConcurrentHashMap<>();
     private final AtomicInteger readerNumber = new AtomicInteger();
     private final int ownProcess = (int) ProcessHandle.current().pid();
@@ -57,7 +57,8 @@ public final class FuseServer {
     private final long fileSystem;
     private volatile boolean stopping;
 
-    private FuseServer(FuseMount mount, ClientProcesses processes) {
+    private FuseServer(FuseMount mount, ClientProcesses processes, long spinNanos) {
+        this.order = new Reader.ReadOrder(spinNanos);
         this.mount = mount;
         this.processes = processes;
         this.backing = new BackingFiles(mount.device());
@@ -70,11 +71,12 @@ public final class FuseServer {
      * Mounts, without any node yet.
      *
      * @param point directory to mount at for all to see; empty if only programs that are launched shall see it
+     * @param spinNanos how long a thread looks for the next request before it sleeps
      * @throws IommufdException with the reason
      */
-    public static FuseServer start(Optional<Path> point, ClientProcesses processes) {
+    public static FuseServer start(Optional<Path> point, ClientProcesses processes, long spinNanos) {
         FuseMount mount = FuseMount.create(point);
-        FuseServer server = new FuseServer(mount, processes);
+        FuseServer server = new FuseServer(mount, processes, spinNanos);
         try {
             server.initialise();
         } catch (RuntimeException | Error failed) {
