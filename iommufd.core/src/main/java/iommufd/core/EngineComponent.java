@@ -32,7 +32,7 @@ public final class EngineComponent {
     }
 
     /** The one engine of this runtime. */
-    Engine engine() {
+    public Engine engine() {
         return engine;
     }
 
