@@ -6,12 +6,14 @@ import static org.junit.Assert.assertTrue;
 
 import iommufd.api.DmaAccess;
 import iommufd.api.Errno;
+import iommufd.api.HardwareSwap.HardwareState;
 import iommufd.api.HardwareSwap.HardwareState.State;
 import iommufd.api.IommufdException;
 import iommufd.api.hardware.IommuHardware;
 import iommufd.api.memory.GuestRam;
 import iommufd.api.memory.PhysicalMemory;
 import itest.FlakyHardware.Misbehaviour;
+import java.time.Duration;
 import java.util.Optional;
 import java.util.Set;
 import javax.inject.Inject;
@@ -41,6 +43,8 @@ public class CrashIT {
     private Iommus iommus;
     private DmaTraffic traffic;
     private FlakyHardware flaky;
+    /** What served before the flaky backend, and can again. */
+    private String home;
 
     @Configuration
     public static Option[] configuration() {
@@ -56,8 +60,8 @@ public class CrashIT {
         iommus.awaitWorking(2);
         traffic = DmaTraffic.start(context);
         traffic.awaitBytes(BYTES_BETWEEN);
-        String serving = iommus.serving();
-        String idle = iommus.working().stream().map(hardware -> hardware.name()).filter(name -> !name.equals(serving)).findFirst().orElseThrow();
+        home = iommus.serving();
+        String idle = iommus.working().stream().map(HardwareState::name).filter(name -> !name.equals(home)).findFirst().orElseThrow();
         flaky = new FlakyHardware(context, Bundles.service(context, IommuHardware.class, "(%s=%s)".formatted(IommuHardware.NAME, idle)));
         iommus.awaitWorking(3);
         iommus.swapTo(FlakyHardware.NAME);
@@ -97,6 +101,21 @@ public class CrashIT {
         assertEquals("once replaced, mapping works", Optional.empty(), mapAndUnmap());
     }
 
+    /** Nobody watches single requests; who moves the devices away finds out. */
+    @Test(timeout = 60_000)
+    public void devicesStuckInABackendAreFreedByASwap() {
+        flaky.misbehave(Misbehaviour.HANGS, "write", "read");
+        traffic.awaitStalled(Duration.ofMillis(100));
+        try {
+            iommus.swapTo(home);
+        } catch (IommufdException refused) {
+            assertTrue(refused.getMessage(), Set.of(Errno.EIO, Errno.ETIMEDOUT).contains(refused.errno()));
+        }
+        flaky.misbehave(Misbehaviour.NONE);
+        flaky.letGo();   // what hung comes back late, to a port that is closed
+        awaitReplacement();
+    }
+
     @Test(timeout = 60_000)
     public void aBackendThatBreaksCompletelyIsReplaced() {
         flaky.misbehave(Misbehaviour.THROWS, "write", "read", "map", "mapSmallest", "unmap", "attach", "block", "close", "release", "openPort");
@@ -105,16 +124,14 @@ public class CrashIT {
 
     @Test(timeout = 60_000)
     public void aSwapToABrokenBackendIsRefusedAndChangesNothing() {
-        String home = iommus.swap().to();
+        iommus.swapTo(home);
         flaky.misbehave(Misbehaviour.THROWS, "attach");
-        String serving = iommus.serving();
         try {
             iommus.swapTo(FlakyHardware.NAME);
             throw new AssertionError("the swap to a broken backend succeeded");
         } catch (IommufdException refused) {
             assertTrue(refused.getMessage(), Set.of(Errno.EIO, Errno.ENODEV).contains(refused.errno()));
         }
-        assertEquals(serving, iommus.serving());
         assertEquals(home, iommus.serving());
         traffic.awaitBytes(BYTES_BETWEEN);
         traffic.assertNothingLost();

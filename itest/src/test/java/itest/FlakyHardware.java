@@ -37,7 +37,7 @@ final class FlakyHardware implements AutoCloseable {
 
     /** Endpoints of the real backend that were not released. */
     private final List<HardwareEndpoint> held = new CopyOnWriteArrayList<>();
-    private final CountDownLatch closed = new CountDownLatch(1);
+    private final CountDownLatch stuck = new CountDownLatch(1);
     private final ServiceRegistration<IommuHardware> registration;
     private volatile Misbehaviour misbehaviour = Misbehaviour.NONE;
     private volatile Set<String> methods = Set.of();
@@ -61,11 +61,16 @@ final class FlakyHardware implements AutoCloseable {
         return faces.length == 0 ? real : Proxy.newProxyInstance(FlakyHardware.class.getClassLoader(), faces, new Wrapper(real));
     }
 
+    /** Calls that hang go on now. */
+    void letGo() {
+        stuck.countDown();
+    }
+
     /** Withdraws the service; the real backend gets back what the engine could not return. */
     @Override
     public void close() {
         misbehaviour = Misbehaviour.NONE;
-        closed.countDown();
+        letGo();
         registration.unregister();
         held.forEach(HardwareEndpoint::release);
     }
@@ -90,7 +95,7 @@ final class FlakyHardware implements AutoCloseable {
             if (methods.contains(method.getName())) {
                 switch (misbehaviour) {
                     case THROWS -> throw new IllegalStateException("the backend is broken: " + method.getName());
-                    case HANGS -> closed.await();   // an interrupt ends it, as the engine hopes
+                    case HANGS -> stuck.await();   // an interrupt ends it, as the engine hopes
                     case NONE -> { }
                 }
             }

@@ -26,14 +26,12 @@ public final class Smmuv3Backend implements IommuHardware, AutoCloseable {
      */
     public Smmuv3Backend(String name, SmmuFeatures features, DriverOptions options, TableMemory memory) {
         TablePool pool = new TablePool(memory);
-        // The pool keeps one mark per table, at its start; larger granules have larger tables.
-        long tableMask = -(1L << options.granuleLg2());
         AtomicReference<Runnable> eventHandler = new AtomicReference<>(() -> { });
         SmmuUnit unit = new SmmuUnit(name, features, line -> {
             if (line == SmmuInterrupts.Line.EVENT_QUEUE) {
                 eventHandler.get().run();
             }
-        }, entryAddress -> pool.markDirty(entryAddress & tableMask));
+        }, pool::markDirty);
         driver = new SmmuDriver(name, unit, unit::openPort, pool, options);
         eventHandler.set(driver::eventsArrived);
     }

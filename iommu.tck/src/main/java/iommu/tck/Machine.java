@@ -147,7 +147,7 @@ final class Machine implements AutoCloseable {
         return sizes;
     }
 
-    /** Whether entries of {@code sizeBytes} exist and fit into the kit's memory together with {@code others} more. */
+    /** The next size after the smallest, or the smallest if there is no other. */
     long largePageBytes(PagingDomain domain) {
         List<Long> sizes = testablePageSizes(domain);
         return sizes.size() > 1 ? sizes.get(1) : sizes.getFirst();

@@ -18,7 +18,9 @@ import org.junit.jupiter.api.Test;
 /** Once warm, DMA and changes of a table allocate no Java object. */
 abstract class QuietPathContract extends Contract {
     private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-    private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(3);
+    /** System property: how long the compiler may take to make a path quiet. */
+    static final String WARM_UP_MILLIS = "iommu.tck.warmUpMillis";
+    private static final long DEFAULT_WARM_UP_MILLIS = 3000;
     private static final int BATCH = 1000;
     private static final int QUIET_BATCHES = 3;
     /** More pages than any cache of translations holds. */
@@ -109,7 +111,8 @@ abstract class QuietPathContract extends Contract {
 
     /** The first batches warm up; in the end several in a row must allocate nothing. */
     private static void assertQuiet(String what, Runnable operation) {
-        long deadline = System.nanoTime() + PATIENCE_NANOS;
+        long deadline = System.nanoTime()
+                + TimeUnit.MILLISECONDS.toNanos(Long.getLong(WARM_UP_MILLIS, DEFAULT_WARM_UP_MILLIS));
         int quiet = 0;
         long allocated = 0;
         while (quiet < QUIET_BATCHES && System.nanoTime() < deadline) {

@@ -174,14 +174,17 @@ final class RandomSequence {
         latest = "write %s 0x%x + %d".formatted(name(requester), iova, bytes.length);
         DmaStatus status = requester.port.write(iova, MemorySegment.ofArray(bytes), 0, bytes.length);
         int moved = 0;
+        DomainModel.Mapping mapping = null;
         for (; moved < bytes.length; moved++) {
-            DomainModel.Mapping mapping = mapping(requester, iova + moved);
+            if (isFirstOfPage(iova, moved)) {
+                mapping = mapping(requester, iova + moved);
+            }
             if (mapping == null || !mapping.access().writable()) {
                 break;
             }
             shadow[(int) (mapping.mapped().physicalAddress(iova + moved) - ram)] = bytes[moved];
             DomainModel model = models[requester.domain];
-            if (model.tracking && (moved == 0 || (iova + moved & page - 1) == 0)) {
+            if (model.tracking && isFirstOfPage(iova, moved)) {
                 model.dirtyPages.add(iova + moved & -page);
             }
         }
@@ -196,8 +199,11 @@ final class RandomSequence {
         DmaStatus status = requester.port.read(iova, MemorySegment.ofArray(bytes), 0, bytes.length);
         byte[] expected = new byte[bytes.length];
         DmaStatus expectedStatus = DmaStatus.DONE;
+        DomainModel.Mapping mapping = null;
         for (int i = 0; i < bytes.length; i++) {
-            DomainModel.Mapping mapping = mapping(requester, iova + i);
+            if (isFirstOfPage(iova, i)) {
+                mapping = mapping(requester, iova + i);
+            }
             if (mapping == null) {
                 Arrays.fill(expected, (byte) 0);
                 expectedStatus = DmaStatus.FAULTED;
@@ -254,6 +260,11 @@ final class RandomSequence {
         if (clear) {
             model.dirtyPages.clear();
         }
+    }
+
+    /** Whether byte {@code offset} of a request is the first it has in its page. */
+    private boolean isFirstOfPage(long iova, int offset) {
+        return offset == 0 || (iova + offset & page - 1) == 0;
     }
 
     private Requester anyRequester() {

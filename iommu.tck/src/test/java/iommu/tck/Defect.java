@@ -15,8 +15,7 @@ enum Defect {
             "WildAddress.wildAddressesTranslateToNothing"),
     LARGE_OFFSETS_CUT("Mapping.everyPageSizeIsMappedTranslatedReachedByDmaAndUnmapped"),
     RUNS_REPEAT_THEIR_FIRST_PAGE("Mapping.severalPagesOfEverySizeInOneRunAreContinuous",
-            "Mapping.smallPagesCrossEveryTableBoundary", "Mapping.mapSmallestTranslatesAsMapDoes",
-            "Transfer.aRequestMaySpanManyPages"),
+            "Mapping.smallPagesCrossEveryTableBoundary", "Mapping.mapSmallestTranslatesAsMapDoes"),
     LAST_PAGE_OF_APERTURE_LOST("Mapping.bothEndsOfTheApertureCanBeMapped"),
     FIRST_SMALL_PAGE_OF_A_TABLE_LOST("Mapping.smallPagesCrossEveryTableBoundary"),
     RUNS_IN_REVERSE_ORDER("Mapping.scatteredRunsKeepTheirOrder", "Mapping.runsOfMixedSizesFollowOneAnother"),
@@ -33,6 +32,7 @@ enum Defect {
     // Moving bytes
     WRITES_ONE_BYTE_MORE("Transfer.everyLengthAndOffsetAroundAPageBorderMovesExactly",
             "Transfer.writingTheLastBytesOfAPageLeavesTheNextFrameAlone", "Transfer.aScatterListIsWrittenPieceByPiece"),
+    REQUESTS_END_AFTER_FOUR_PAGES("Transfer.aRequestMaySpanManyPages"),
     BUFFER_OFFSET_IGNORED("Transfer.nativeAndHeapBuffersServeAlike"),
     SCATTER_REPEATS_THE_BUFFER("Transfer.aScatterListIsWrittenPieceByPiece", "Transfer.aScatterListIsReadPieceByPiece"),
     COMPARE_AND_SWAP_NEVER_COMPARES("Transfer.compareAndSwapReplacesOnlyWhatWasExpected"),
@@ -89,6 +89,7 @@ enum Defect {
     DIRTY_FIRST_PAGE_ONLY("DirtyTracking.exactlyTheWrittenPagesAreReported"),
     DIRTY_LOST_AFTER_CLEAR("DirtyTracking.aClearedPageIsReportedAgainThoughItWasCached",
             "DirtyTracking.everyPortsWritesAreReportedAgainAfterAClear",
+            "DirtyTracking.clearingThroughAPartOfAnEntryLetsNoCachedPartOfItWriteUnseen",
             "DirtyTracking.copyingWhatIsReportedLosesNoByteOfConcurrentDma", "RandomSequence.randomSequencesBehaveAsTheModel"),
     DIRTY_CLEARS_EVERYTHING("DirtyTracking.readingAPartReportsAndClearsThatPartOnly"),
     DIRTY_MISSES_ATOMICS("DirtyTracking.atomicsAreWrites"),
@@ -148,7 +149,8 @@ enum Defect {
     UPPER_ADDRESS_BITS_IGNORED("WildAddress.wildAddressesAreRefused", "WildAddress.wildAddressesTranslateToNothing",
             "WildAddress.aRequestPastTheEndOfTheAddressSpaceDoesNotWrapToItsStart"),
     UNMAP_COMPARES_SIGNED("WildAddress.unmappingTheWholeAddressSpaceTakesEverythingAndNeverFails"),
-    MISSING_MEMORY_CALLED_FAULT("WildAddress.dmaToWhereNoMemoryIsEndsWithoutAnswer");
+    MISSING_MEMORY_CALLED_FAULT("WildAddress.dmaToWhereNoMemoryIsEndsWithoutAnswer",
+            "WildAddress.dmaToWhereNoMemoryIsEndsWithoutAnswerInCompiledCodeToo");
 
     private final List<String> noticedBy;
 

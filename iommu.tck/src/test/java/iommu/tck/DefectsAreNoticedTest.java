@@ -8,6 +8,8 @@ import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -23,6 +25,16 @@ import org.junit.platform.launcher.core.LauncherFactory;
 
 /** No check of the kit is idle: for every one there is a backend that fails it. */
 class DefectsAreNoticedTest {
+    @BeforeAll
+    static void losePatienceEarly() {
+        System.setProperty(QuietPathContract.WARM_UP_MILLIS, "300");
+    }
+
+    @AfterAll
+    static void bePatientAgain() {
+        System.clearProperty(QuietPathContract.WARM_UP_MILLIS);
+    }
+
     @ParameterizedTest
     @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = "NONE")
     void everyDefectIsNoticedByTheTestsItNames(Defect defect) {

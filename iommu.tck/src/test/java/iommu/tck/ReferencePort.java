@@ -133,6 +133,9 @@ final class ReferencePort implements HardwarePort {
                 iova += run;
                 offset += run;
                 left -= run;
+                if (has(Defect.REQUESTS_END_AFTER_FOUR_PAGES) && offset - bufferOffset >= 4 * 4096) {
+                    return DmaStatus.DONE;
+                }
             }
         }
         if (has(Defect.DIRTY_MISSES_REFUSED_WRITES) && accessBit == WRITE_BIT) {

@@ -25,6 +25,11 @@ public final class Engine implements AutoCloseable {
         rack = new HardwareRack(options.patience());
     }
 
+    /** Changes the options, from now on. */
+    public void configure(EngineOptions options) {
+        rack.setPatience(options.patience());
+    }
+
     /** Deploys hardware; endpoints that wait for some move there. */
     public void add(IommuHardware hardware) {
         add(hardware, 0);

@@ -16,9 +16,10 @@ import org.osgi.service.metatype.annotations.Designate;
 
 /**
  * Keeps one {@link Engine} supplied with the hardware and listeners that are deployed. SCR binds a replacement before it
- * unbinds what it replaces, and calls unbind while the old bundle still works: that is when endpoints move.
+ * unbinds what it replaces, and calls unbind while the old bundle still works: that is when endpoints move. Immediate, so that
+ * no unget of a service ends the engine.
  */
-@Component(service = EngineComponent.class, configurationPid = "iommufd.core")
+@Component(service = EngineComponent.class, immediate = true, configurationPid = "iommufd.core")
 @Designate(ocd = EngineConfiguration.class)
 public final class EngineComponent {
     private static final String SERVICE_RANKING = "service.ranking";   // OSGi core, 5.2.5
@@ -28,7 +29,7 @@ public final class EngineComponent {
     /** By SCR. */
     @Activate
     public EngineComponent(EngineConfiguration configuration) {
-        engine = new Engine(new EngineOptions(Duration.ofMillis(configuration.gate_millis()), Duration.ofMillis(configuration.call_millis())));
+        engine = new Engine(options(configuration));
     }
 
     /** The one engine of this runtime. */
@@ -36,10 +37,14 @@ public final class EngineComponent {
         return engine;
     }
 
-    /** Keeps the engine running when {@code hardware.target} changes: SCR rebinds in place. */
+    /** Keeps the engine running: SCR itself rebinds in place when {@code hardware.target} changes. */
     @Modified
     void modified(EngineConfiguration configuration) {
-        // Times are of the engine's birth; only the target matters here, and SCR has applied it.
+        engine.configure(options(configuration));
+    }
+
+    private static EngineOptions options(EngineConfiguration configuration) {
+        return new EngineOptions(Duration.ofMillis(configuration.gate_millis()), Duration.ofMillis(configuration.call_millis()));
     }
 
     @Reference(name = "hardware", cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC,

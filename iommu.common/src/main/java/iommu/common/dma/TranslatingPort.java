@@ -29,6 +29,7 @@ public abstract class TranslatingPort implements HardwarePort {
     private static final int SLOT = 16;
     private static final long OUTSIDE = 0;
     private static final VarHandle SLOTS = MethodHandles.arrayElementVarHandle(long[].class);
+    private static final long[] ONE = {1};
 
     /** Translations of this port; touched only inside its epoch. */
     protected final Iotlb iotlb = new Iotlb();
@@ -39,6 +40,8 @@ public abstract class TranslatingPort implements HardwarePort {
     private volatile boolean closed;
     private DmaStatus status = DmaStatus.DONE;
     private DmaFault lastFault;
+    /** The latest refusal was not the unit's: the translation led to no memory. */
+    private boolean noMemory;
 
     /** The port sees every invalidation published to {@code log} from now on, once {@link #open} was called. */
     protected TranslatingPort(InvalidationLog log) {
@@ -90,6 +93,7 @@ public abstract class TranslatingPort implements HardwarePort {
             }
             long physicalAddress = seen == seenBefore && cached >= 0 ? cached : translate(iova, WRITE_BIT);
             refused = moveOut(iova, physicalAddress, source, sourceOffset, lengthBytes);
+            surfaceBusErrors();
         } catch (InternalError memoryGone) {
             return aborted(iova, WRITE_BIT);
         } finally {
@@ -109,6 +113,7 @@ public abstract class TranslatingPort implements HardwarePort {
             }
             long physicalAddress = seen == seenBefore && cached >= 0 ? cached : translate(iova, READ_BIT);
             refused = moveIn(iova, physicalAddress, target, targetOffset, lengthBytes);
+            surfaceBusErrors();
         } catch (InternalError memoryGone) {
             target.asSlice(targetOffset, lengthBytes).fill((byte) 0);
             return aborted(iova, READ_BIT);
@@ -138,6 +143,7 @@ public abstract class TranslatingPort implements HardwarePort {
                 iova += length;
                 offset += length;
             }
+            surfaceBusErrors();
         } catch (InternalError memoryGone) {
             return aborted(iova, WRITE_BIT);
         } finally {
@@ -162,6 +168,7 @@ public abstract class TranslatingPort implements HardwarePort {
                 iova += length;
                 offset += length;
             }
+            surfaceBusErrors();
         } catch (InternalError memoryGone) {
             target.asSlice(targetOffset, list.totalBytes()).fill((byte) 0);
             return aborted(iova, READ_BIT);
@@ -226,6 +233,9 @@ public abstract class TranslatingPort implements HardwarePort {
                 if (physicalAddress < 0) {
                     refusedBit = WRITE_BIT;
                 } else {
+                    // Outside compiled code only plain accesses survive a bus error, an atomic one ends the JVM.
+                    PhysicalWords.get(physicalAddress);
+                    surfaceBusErrors();
                     found = switch (operation) {
                         case COMPARE_AND_SWAP -> PhysicalWords.compareAndExchange(physicalAddress, expected, operand);
                         case FETCH_AND_ADD -> PhysicalWords.getAndAdd(physicalAddress, operand);
@@ -233,6 +243,7 @@ public abstract class TranslatingPort implements HardwarePort {
                     };
                 }
             }
+            surfaceBusErrors();
         } catch (InternalError memoryGone) {
             aborted(iova, WRITE_BIT);
             return 0;
@@ -262,13 +273,35 @@ public abstract class TranslatingPort implements HardwarePort {
         return true;
     }
 
+    /**
+     * Compiled code throws what a bus error became not where it happened but at the next safepoint poll, which must therefore
+     * lie in the request's try. The back edge of a loop whose end the compiler cannot know is one; it is taken once.
+     */
+    private static void surfaceBusErrors() {
+        for (long polls = 0; polls < (long) SLOTS.getOpaque(ONE, 0); polls++) { }
+    }
+
     private void leave() {
         SLOTS.setRelease(slot, SLOT, OUTSIDE);
     }
 
     private long translate(long iova, int accessBit) {
         long physicalAddress = iotlb.lookup(iova, accessBit);
-        return physicalAddress >= 0 ? physicalAddress : walk(iova, accessBit);
+        return physicalAddress >= 0 ? physicalAddress : walkToMemory(iova, accessBit);
+    }
+
+    /**
+     * Tables may point where there is no memory. Touching it would be an error the JVM reports some instructions later, perhaps
+     * outside this request; so it is looked up before the translation is used, once per walk.
+     */
+    private long walkToMemory(long iova, int accessBit) {
+        long physicalAddress = walk(iova, accessBit);
+        if (physicalAddress >= 0 && !HostMemory.isBacked(physicalAddress)) {
+            iotlb.forget(iova, iova);
+            noMemory = true;
+            return REFUSED;
+        }
+        return physicalAddress;
     }
 
     /** Whether all bytes lie in one page. */
@@ -348,10 +381,15 @@ public abstract class TranslatingPort implements HardwarePort {
     }
 
     private DmaStatus refused(long iova, int accessBit) {
+        if (noMemory) {
+            noMemory = false;
+            return aborted(iova, accessBit);
+        }
         lastFault = fault(iova, accessBit);
         return status = DmaStatus.FAULTED;
     }
 
+    /** Also the end of a request in whose middle memory went away: that is still inside the epoch. */
     private DmaStatus aborted(long iova, int accessBit) {
         leave();
         lastFault = abort(iova, accessBit);

@@ -8,13 +8,13 @@ import iommufd.api.hardware.DirtySink;
  */
 public final class DirtyTableReader {
     private final TableFormat format;
-    private final TablePool pool;
+    private final DirtyMarks marks;
     private final TableEntries entries;
     private final long root;
 
-    DirtyTableReader(TableFormat format, TablePool pool, TableEntries entries, long root) {
+    DirtyTableReader(TableFormat format, DirtyMarks marks, TableEntries entries, long root) {
         this.format = format;
-        this.pool = pool;
+        this.marks = marks;
         this.entries = entries;
         this.root = root;
     }
@@ -35,13 +35,12 @@ public final class DirtyTableReader {
         int from = Long.compareUnsigned(first, tableStart) <= 0 ? 0 : entries.index(level, first);
         long tableLast = tableStart + ((long) entries.tableEntries(level) << shift) - 1;
         int to = Long.compareUnsigned(last, tableLast) >= 0 ? entries.tableEntries(level) - 1 : entries.index(level, last);
-        boolean wholeTable = from == 0 && to == entries.tableEntries(level) - 1;
-        boolean marked = clear && wholeTable
-                ? pool.takeDirty(table, format.tableBytesLg2[level]) : pool.isDirty(table, format.tableBytesLg2[level]);
-        boolean found = false;
-        if (level == 0 && !marked) {
-            return false;
+        boolean take = clear && from == 0 && to == entries.tableEntries(level) - 1;
+        if (level == 0) {
+            return readLeaves(table, tableStart, from, to, take, clear, sink);
         }
+        boolean marked = take ? marks.take(table, format.tableBytesLg2[level]) : marks.any(table, format.tableBytesLg2[level]);
+        boolean found = false;
         for (int i = from; i <= to; i++) {
             long slot = table + i * 8L;
             long entry = entries.get(slot);
@@ -51,18 +50,46 @@ public final class DirtyTableReader {
             long start = tableStart + ((long) i << shift);
             if (!format.leaf(entry, level)) {
                 long below = entry & format.addressMask;
-                if (level > 1 || pool.isDirty(below, format.tableBytesLg2[0])) {
+                if (level > 1 || marks.any(below, format.tableBytesLg2[0])) {
                     found |= read(below, level - 1, start, first, last, clear, sink);
                 }
             } else if (marked && format.dirty(entry)) {
-                if (clear) {
-                    clean(slot, entry);
-                }
-                sink.dirty(start, 1L << shift);
+                report(slot, entry, start, shift, clear, sink);
                 found = true;
             }
         }
         return found;
+    }
+
+    /** Looks at marked lines only. @param take whether the table's marks may be forgotten: all of it is read and made clean */
+    private boolean readLeaves(long table, long tableStart, int from, int to, boolean take, boolean clear, DirtySink sink) {
+        int frameEntries = DirtyMarks.FRAME_LINES * DirtyMarks.LINE_ENTRIES;
+        int shift = format.shift[0];
+        boolean found = false;
+        for (int frameFirst = from & -frameEntries; frameFirst <= to; frameFirst += frameEntries) {
+            long frame = table + frameFirst * 8L;
+            long lines = take ? marks.takeLines(frame) : marks.lines(frame);
+            for (; lines != 0; lines &= lines - 1) {
+                int lineFirst = frameFirst + Long.numberOfTrailingZeros(lines) * DirtyMarks.LINE_ENTRIES;
+                int end = Math.min(to + 1, lineFirst + DirtyMarks.LINE_ENTRIES);
+                for (int i = Math.max(from, lineFirst); i < end; i++) {
+                    long slot = table + i * 8L;
+                    long entry = entries.get(slot);
+                    if (format.present(entry) && format.dirty(entry)) {
+                        report(slot, entry, tableStart + ((long) i << shift), shift, clear, sink);
+                        found = true;
+                    }
+                }
+            }
+        }
+        return found;
+    }
+
+    private void report(long slot, long entry, long start, int shift, boolean clear, DirtySink sink) {
+        if (clear) {
+            clean(slot, entry);
+        }
+        sink.dirty(start, 1L << shift);
     }
 
     /** Hardware may set other bits meanwhile; only the dirty mark is taken back. */

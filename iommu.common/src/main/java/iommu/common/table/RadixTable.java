@@ -359,7 +359,7 @@ public final class RadixTable implements AutoCloseable {
             long table = unlinked[i] & ~0xfffL;
             if (spareCount < SPARE_TABLES && sizeLg2 == format.tableBytesLg2[0] && top > 0) {
                 pool.addLive(table, -pool.live(table));
-                pool.takeDirty(table, sizeLg2);
+                pool.dirtyMarks().take(table, sizeLg2);
                 spares[spareCount++] = table;
             } else {
                 pool.free(table, sizeLg2);
@@ -375,7 +375,7 @@ public final class RadixTable implements AutoCloseable {
 
     /** Reads dirty marks; see {@link DirtyTableReader}. */
     public DirtyTableReader dirtyReader() {
-        return new DirtyTableReader(format, pool, entries, root);
+        return new DirtyTableReader(format, pool.dirtyMarks(), entries, root);
     }
 
     /** Gives all tables back. No hardware refers to the root any more. */

@@ -3,12 +3,10 @@ package iommu.common.table;
 import iommufd.api.memory.TableMemory;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
-import java.util.concurrent.atomic.AtomicLongArray;
-import java.util.concurrent.atomic.AtomicReferenceArray;
 
 /**
- * The frames of one IOMMU's tables, with two things known of each frame: how many entries it holds, and whether hardware marked
- * one of them dirty since somebody last looked. Shared by all tables of a backend; thread-safe.
+ * The frames of one IOMMU's tables, with two things known of each frame: how many entries it holds, and where hardware marked
+ * them dirty since somebody last looked. Shared by all tables of a backend; thread-safe.
  */
 public final class TablePool {
     private static final int CHUNK_FRAMES_LG2 = 16;
@@ -18,17 +16,16 @@ public final class TablePool {
 
     private final TableMemory memory;
     private final long baseAddress;
-    private final int chunks;
     private final short[][] liveEntries;
-    private final AtomicReferenceArray<AtomicLongArray> dirtyFrames;
+    private final DirtyMarks dirtyMarks;
 
     /** @param memory where frames come from */
     public TablePool(TableMemory memory) {
         this.memory = memory;
         baseAddress = memory.baseAddress();
-        chunks = (int) (memory.lengthBytes() >>> TableMemory.MIN_FRAME_LG2 + CHUNK_FRAMES_LG2) + 1;
+        int chunks = (int) (memory.lengthBytes() >>> TableMemory.MIN_FRAME_LG2 + CHUNK_FRAMES_LG2) + 1;
         liveEntries = new short[chunks][];
-        dirtyFrames = new AtomicReferenceArray<>(chunks);
+        dirtyMarks = new DirtyMarks(baseAddress, memory.lengthBytes());
     }
 
     /** A zero-filled frame; see {@link TableMemory#allocate}. */
@@ -41,7 +38,7 @@ public final class TablePool {
 
     /** Gives a frame back. */
     public void free(long address, int sizeLg2) {
-        takeDirty(address, sizeLg2);
+        dirtyMarks.take(address, sizeLg2);
         memory.free(address, sizeLg2);
     }
 
@@ -55,66 +52,11 @@ public final class TablePool {
      * are ignored. Allocates once per 256 MiB of tables.
      */
     public void markDirty(long entryAddress) {
-        long offset = entryAddress - baseAddress;
-        if (offset < 0 || offset >>> TableMemory.MIN_FRAME_LG2 + CHUNK_FRAMES_LG2 >= chunks) {
-            return;
-        }
-        int frame = frame(entryAddress);
-        AtomicLongArray bits = dirtyChunk(frame);
-        int bit = frame & CHUNK_FRAMES - 1;
-        long mask = 1L << bit;
-        if ((bits.getOpaque(bit >>> 6) & mask) == 0) {
-            setBits(bits, bit >>> 6, mask);
-        }
+        dirtyMarks.mark(entryAddress);
     }
 
-    /** Whether hardware may have marked an entry of the table of {@code 1 << sizeLg2} bytes at {@code address}. */
-    boolean isDirty(long address, int sizeLg2) {
-        int first = frame(address);
-        int last = frame(address + (1L << sizeLg2) - 1);
-        for (int frame = first; frame <= last; frame = (frame | 63) + 1) {
-            AtomicLongArray bits = dirtyFrames.get(frame >>> CHUNK_FRAMES_LG2);
-            if (bits != null && (bits.get((frame & CHUNK_FRAMES - 1) >>> 6) & mask(frame, last)) != 0) {
-                return true;
-            }
-        }
-        return false;
-    }
-
-    /** As {@link #isDirty}, and forgets it. Entries are read after this, so that none is lost. */
-    boolean takeDirty(long address, int sizeLg2) {
-        if (!isDirty(address, sizeLg2)) {
-            return false;
-        }
-        int last = frame(address + (1L << sizeLg2) - 1);
-        for (int frame = frame(address); frame <= last; frame = (frame | 63) + 1) {
-            AtomicLongArray bits = dirtyFrames.get(frame >>> CHUNK_FRAMES_LG2);
-            long mask = mask(frame, last);
-            if (bits != null) {
-                clearBits(bits, (frame & CHUNK_FRAMES - 1) >>> 6, mask);
-            }
-        }
-        return true;
-    }
-
-    private static void setBits(AtomicLongArray bits, int word, long mask) {
-        long old;
-        do {
-            old = bits.get(word);
-        } while (!bits.compareAndSet(word, old, old | mask));
-    }
-
-    private static void clearBits(AtomicLongArray bits, int word, long mask) {
-        long old;
-        do {
-            old = bits.get(word);
-        } while (!bits.compareAndSet(word, old, old & ~mask));
-    }
-
-    /** Bits of the word that has {@code frame}, from it up to {@code last}. */
-    private static long mask(int frame, int last) {
-        long upTo = last - (frame & ~63) >= 63 ? -1L : (1L << (last & 63) + 1) - 1;
-        return upTo & -1L << (frame & 63);
+    DirtyMarks dirtyMarks() {
+        return dirtyMarks;
     }
 
     int live(long tableAddress) {
@@ -137,16 +79,6 @@ public final class TablePool {
         if (chunk == null) {
             LIVE_CHUNK.compareAndSet(liveEntries, index, null, new short[CHUNK_FRAMES]);
             chunk = (short[]) LIVE_CHUNK.getAcquire(liveEntries, index);
-        }
-        return chunk;
-    }
-
-    private AtomicLongArray dirtyChunk(int frame) {
-        int index = frame >>> CHUNK_FRAMES_LG2;
-        AtomicLongArray chunk = dirtyFrames.get(index);
-        if (chunk == null) {
-            dirtyFrames.compareAndSet(index, null, new AtomicLongArray(CHUNK_FRAMES >>> 6));
-            chunk = dirtyFrames.get(index);
         }
         return chunk;
     }

@@ -23,10 +23,21 @@ final class CommandProducer {
     private final long queue;
     private final ReentrantLock lock = new ReentrantLock();
     private int producer;
+    private boolean stopped;
 
     CommandProducer(RegisterAccess registers, long queue) {
         this.registers = registers;
         this.queue = queue;
+    }
+
+    /** The unit is off and lets nothing pass: there is nothing to invalidate any more, and the queue's memory is gone. */
+    void stop() {
+        lock.lock();
+        try {
+            stopped = true;
+        } finally {
+            lock.unlock();
+        }
     }
 
     /** Everything; for the first use of the unit. */
@@ -112,6 +123,9 @@ final class CommandProducer {
     }
 
     private void put(long word0, long word1) {
+        if (stopped) {
+            return;
+        }
         long slot = queue + ((long) SmmuQueue.entry(producer, ENTRIES_LG2) << BYTES_LG2);
         PhysicalWords.set(slot, word0);
         PhysicalWords.set(slot + 8, word1);
@@ -121,6 +135,9 @@ final class CommandProducer {
     /** Commands never outlive their batch, so that the queue cannot be full. */
     private void synchronize() {
         assert lock.isHeldByCurrentThread();
+        if (stopped) {
+            return;
+        }
         put(SYNC, 0);
         registers.write(CMDQ_PROD, 4, producer);
         int consumer = (int) registers.read(CMDQ_CONS, 4);

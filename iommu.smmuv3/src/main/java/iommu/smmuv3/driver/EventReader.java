@@ -9,6 +9,7 @@ import iommu.smmuv3.format.SmmuQueue;
 import iommufd.api.DmaAccess;
 import iommufd.api.dma.DmaFault;
 import iommufd.api.dma.RequesterId;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
@@ -33,13 +34,12 @@ final class EventReader {
 
     /** Reports what is in the queue, until it is empty. */
     void drain() {
-        for (DmaFault fault = next(); fault != null; fault = next()) {
-            faults.accept(fault);
+        for (Optional<DmaFault> fault = next(); fault.isPresent(); fault = next()) {
+            faults.accept(fault.get());
         }
     }
 
-    /** @return null if the queue is empty */
-    private synchronized DmaFault next() {
+    private synchronized Optional<DmaFault> next() {
         int producer = (int) registers.read(EVENTQ_PROD, 4);
         int consumer = (int) registers.read(EVENTQ_CONS, 4);
         if (((producer ^ consumer) & EVENTQ_OVERFLOW) != 0) {
@@ -48,12 +48,12 @@ final class EventReader {
             registers.write(EVENTQ_CONS, 4, consumer);
         }
         if (SmmuQueue.empty(producer, consumer, ENTRIES_LG2)) {
-            return null;
+            return Optional.empty();
         }
         long slot = queue + ((long) SmmuQueue.entry(consumer, ENTRIES_LG2) << SmmuEvent.BYTES_LG2);
         DmaFault fault = describe(PhysicalWords.get(slot), PhysicalWords.get(slot + 8), PhysicalWords.get(slot + 16));
         registers.write(EVENTQ_CONS, 4, SmmuQueue.next(consumer, ENTRIES_LG2) | consumer & EVENTQ_OVERFLOW);
-        return fault;
+        return Optional.of(fault);
     }
 
     private DmaFault describe(long word0, long word1, long word2) {

@@ -102,6 +102,7 @@ final class SmmuEndpoint implements HardwareEndpoint {
         }
         lock.lock();
         try {
+            checkHeld();
             if (pasid != Pasid.NONE) {
                 attachPasid(pasid, paging);
             } else if (paging.stage2()) {
@@ -112,6 +113,13 @@ final class SmmuEndpoint implements HardwareEndpoint {
         } finally {
             freeUnusedContexts();
             lock.unlock();
+        }
+    }
+
+    private void checkHeld() {
+        assert lock.isHeldByCurrentThread();
+        if (released) {
+            throw new IommufdException(Errno.ENODEV, description.requesterId() + " was given back");
         }
     }
 
@@ -228,9 +236,7 @@ final class SmmuEndpoint implements HardwareEndpoint {
     public HardwarePort openPort(int pasid) {
         lock.lock();
         try {
-            if (released) {
-                throw new IommufdException(Errno.ENODEV, description.requesterId() + " was given back");
-            }
+            checkHeld();
             HardwarePort port = driver.bus().openPort(description.requesterId(), pasid);
             ports.add(port);
             return port;

@@ -10,7 +10,8 @@ final class FaultNote {
 
     /** The port's SubstreamID, or negative. */
     private final int substream;
-    private SmmuEvent event;
+    private SmmuEvent event = SmmuEvent.C_BAD_STE;
+    private boolean eventful;
     private DmaFault.Kind kind = DmaFault.Kind.BLOCKED;
     private boolean silent;
     private long syndrome;
@@ -29,7 +30,7 @@ final class FaultNote {
 
     /** The request is aborted without an event. */
     long silently() {
-        event = null;
+        eventful = false;
         silent = true;
         return REFUSED;
     }
@@ -37,6 +38,7 @@ final class FaultNote {
     /** A configuration event without addresses. */
     long configuration(SmmuEvent configurationEvent, boolean recorded) {
         event = configurationEvent;
+        eventful = true;
         kind = configurationEvent.kind();
         silent = !recorded;
         syndrome = 0;
@@ -80,7 +82,12 @@ final class FaultNote {
         return (stage2 ? SmmuEvent.STAGE2 : 0) | (long) eventClass << SmmuEvent.CLASS_SHIFT;
     }
 
-    /** The event, or null for a request aborted without one. */
+    /** Whether the request was refused for a reason that is an event, recorded or not. */
+    boolean eventful() {
+        return eventful;
+    }
+
+    /** The event, if {@link #eventful}. */
     SmmuEvent event() {
         return event;
     }

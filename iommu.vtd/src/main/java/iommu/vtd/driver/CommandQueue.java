@@ -51,6 +51,8 @@ final class CommandQueue implements AutoCloseable {
     private int tail;
     private int unrung;
     private int sequence;
+    /** Guarded by the lock. From then on the unit aborts all DMA and there is nothing to invalidate. */
+    private boolean closed;
 
     /**
      * Sets the queue up; the unit's queue must be off.
@@ -219,6 +221,9 @@ final class CommandQueue implements AutoCloseable {
 
     private void post(long first, long second) {
         assert lock.isHeldByCurrentThread();
+        if (closed) {
+            return;
+        }
         long slot = queue + tail;
         PhysicalWords.set(slot, first);
         PhysicalWords.set(slot + 8, second);
@@ -235,6 +240,9 @@ final class CommandQueue implements AutoCloseable {
     }
 
     private void complete() {
+        if (closed) {
+            return;
+        }
         post(waitForStatus(++sequence), status);
         ring();
         if (PhysicalWords.getInt(status) != sequence) {
@@ -264,7 +272,13 @@ final class CommandQueue implements AutoCloseable {
     /** Gives the memory back; the unit's queue must be off. */
     @Override
     public void close() {
-        pool.free(status, FRAME_LG2);
-        pool.free(queue, FRAME_LG2);
+        lock.lock();
+        try {
+            closed = true;
+            pool.free(status, FRAME_LG2);
+            pool.free(queue, FRAME_LG2);
+        } finally {
+            lock.unlock();
+        }
     }
 }

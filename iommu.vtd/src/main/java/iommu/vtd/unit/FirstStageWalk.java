@@ -16,7 +16,6 @@ import static iommufd.api.DmaAccess.WRITE_BIT;
 
 import iommu.common.unit.PhysicalWords;
 import iommu.vtd.format.FaultReason;
-import iommufd.api.memory.HostMemory;
 
 /**
  * First-stage translation (§3.6) of user-level requests, by itself or nested in a second stage (§3.8): then every address it
@@ -30,6 +29,7 @@ final class FirstStageWalk {
     /** Software changed the entry under the walk, which reads it again. */
     private static final long CHANGED = Long.MIN_VALUE;
 
+    private final KnownMemory memory;
     private final DirtyMarkSink dirtyMarks;
     private final SecondStageWalk secondStage;
     private long root;
@@ -46,7 +46,8 @@ final class FirstStageWalk {
     int cacheable;
 
     /** @param secondStage what it is nested in, if it is */
-    FirstStageWalk(DirtyMarkSink dirtyMarks, SecondStageWalk secondStage) {
+    FirstStageWalk(KnownMemory memory, DirtyMarkSink dirtyMarks, SecondStageWalk secondStage) {
+        this.memory = memory;
         this.dirtyMarks = dirtyMarks;
         this.secondStage = secondStage;
     }
@@ -88,7 +89,7 @@ final class FirstStageWalk {
                 if (slot < 0) {
                     return slot;
                 }
-            } else if (!HostMemory.isBacked(slot)) {
+            } else if (!memory.contains(slot)) {
                 return -(shift == topShift ? FaultReason.FIRST_STAGE_ROOT_UNREACHABLE : FaultReason.FIRST_STAGE_UNREACHABLE).code();
             }
             long entry = PhysicalWords.get(slot);

@@ -8,14 +8,15 @@ import iommu.vtd.format.InvalidationDescriptor;
  * methods answer false for a granularity or mask that does not exist. Guarded by the unit's lock.
  */
 final class Invalidator {
-    /** How long requests inside may take before an invalidation counts as timed out. */
-    private static final long DRAIN_NANOS = 5_000_000_000L;
     private static final int PAGE_LG2 = 12;
 
     private final InvalidationLog log;
+    private final long drainNanos;
 
-    Invalidator(InvalidationLog log) {
+    /** @param drainNanos how long requests inside may take before an invalidation counts as timed out */
+    Invalidator(InvalidationLog log, long drainNanos) {
         this.log = log;
+        this.drainNanos = drainNanos;
     }
 
     boolean contextCache(int granularity, int domainId, int sourceId, int functionMask) {
@@ -88,7 +89,7 @@ final class Invalidator {
 
     /** Waits for requests that may have started before what was published. @return false if one did not end */
     boolean drain() {
-        return log.awaitQuiescence(DRAIN_NANOS);
+        return log.awaitQuiescence(drainNanos);
     }
 
     private static long inside(int addressMask) {

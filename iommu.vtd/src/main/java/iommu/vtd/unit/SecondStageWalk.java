@@ -11,7 +11,6 @@ import static iommu.vtd.format.SecondStageEntry.WRITE;
 
 import iommu.common.unit.PhysicalWords;
 import iommu.vtd.format.FaultReason;
-import iommufd.api.memory.HostMemory;
 
 /**
  * Second-stage translation (§3.7). The bits of {@link iommufd.api.DmaAccess} are those of the entries. Belongs to one port;
@@ -24,6 +23,7 @@ final class SecondStageWalk {
     /** {@code iova >>> shift - 3 & INDEX} is the byte offset of an entry. */
     private static final int INDEX = 0xFF8;
 
+    private final KnownMemory memory;
     private final DirtyMarkSink dirtyMarks;
     private long root;
     private int topShift;
@@ -40,7 +40,8 @@ final class SecondStageWalk {
     /** What may be cached: {@link #allowed} without writes while the leaf is not marked dirty. */
     int cacheable;
 
-    SecondStageWalk(DirtyMarkSink dirtyMarks) {
+    SecondStageWalk(KnownMemory memory, DirtyMarkSink dirtyMarks) {
+        this.memory = memory;
         this.dirtyMarks = dirtyMarks;
     }
 
@@ -82,7 +83,7 @@ final class SecondStageWalk {
         int shift = topShift;
         while (true) {
             long slot = table + (address >>> shift - 3 & INDEX);
-            if (!HostMemory.isBacked(slot)) {
+            if (!memory.contains(slot)) {
                 return unreachable(shift);
             }
             long entry = PhysicalWords.get(slot);

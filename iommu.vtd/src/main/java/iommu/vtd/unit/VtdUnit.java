@@ -20,6 +20,7 @@ public final class VtdUnit implements RegisterAccess {
     private static final long IOTLB_KEPT = 3L << Registers.IOTLB_REQUESTED_SHIFT | 3L << 48
             | 0xFFFFL << Registers.IOTLB_DOMAIN_SHIFT;
     private static final int IOTLB = VtdFeatures.IOTLB_OFFSET + 8;
+    private static final long DRAIN_NANOS = 5_000_000_000L;
 
     private final ReentrantLock lock = new ReentrantLock();
     private final String name;
@@ -28,7 +29,7 @@ public final class VtdUnit implements RegisterAccess {
     private final MessageSink messages;
     private final RegisterFile registers = new RegisterFile(Registers.PAGE_BYTES);
     private final InvalidationLog invalidations = new InvalidationLog();
-    private final Invalidator invalidator = new Invalidator(invalidations);
+    private final Invalidator invalidator;
     private final FaultRecorder faults;
     private final InvalidationQueue queue;
     private volatile Translation translation = Translation.RESET;
@@ -41,7 +42,13 @@ public final class VtdUnit implements RegisterAccess {
      * @param messages where its interrupts go
      */
     public VtdUnit(String name, VtdFeatures features, DirtyMarkSink dirtyMarks, MessageSink messages) {
+        this(name, features, dirtyMarks, messages, DRAIN_NANOS);
+    }
+
+    /** @param drainNanos how long requests may be inside before an invalidation times out */
+    VtdUnit(String name, VtdFeatures features, DirtyMarkSink dirtyMarks, MessageSink messages, long drainNanos) {
         this.name = name;
+        invalidator = new Invalidator(invalidations, drainNanos);
         this.features = features;
         this.dirtyMarks = dirtyMarks;
         this.messages = messages;

@@ -15,6 +15,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -28,7 +29,7 @@ final class BoundHardware {
 
     private final String name;
     private final String vendor;
-    private final Patience patience;
+    private final Supplier<Patience> patience;
     private final Consumer<BoundHardware> onFailure;
     private final ThreadPoolExecutor threads;
     private final AtomicBoolean failed = new AtomicBoolean();
@@ -38,7 +39,7 @@ final class BoundHardware {
     private volatile int ranking;
 
     /** @param onFailure told once, on the thread that noticed; must not block */
-    BoundHardware(IommuHardware service, int ranking, Patience patience, Consumer<BoundHardware> onFailure) {
+    BoundHardware(IommuHardware service, int ranking, Supplier<Patience> patience, Consumer<BoundHardware> onFailure) {
         this.service = service;
         this.name = service.name();
         this.vendor = service.vendor();
@@ -94,11 +95,6 @@ final class BoundHardware {
         severed = true;
     }
 
-    /** How long a call may take. */
-    long callNanos() {
-        return patience.callNanos();
-    }
-
     /**
      * Calls the backend on another thread, for a bounded time.
      *
@@ -134,7 +130,7 @@ final class BoundHardware {
     }
 
     private <T> T await(String what, Future<T> answer) {
-        long deadline = System.nanoTime() + patience.callNanos();
+        long deadline = System.nanoTime() + patience.get().callNanos();
         boolean interrupted = false;
         try {
             while (true) {
@@ -152,7 +148,7 @@ final class BoundHardware {
             answer.cancel(true);
             fail(what + " did not return in time", late);
             throw new IommufdException(Errno.ETIMEDOUT, "hardware %s did not finish %s within %d ms and counts as failed"
-                    .formatted(name, what, TimeUnit.NANOSECONDS.toMillis(patience.callNanos())), late);
+                    .formatted(name, what, TimeUnit.NANOSECONDS.toMillis(patience.get().callNanos())), late);
         } catch (ExecutionException thrown) {
             if (thrown.getCause() instanceof IommufdException refused) {
                 throw refused;
@@ -175,7 +171,7 @@ final class BoundHardware {
         if (ports.isEmpty()) {
             return true;
         }
-        long deadline = System.nanoTime() + patience.callNanos();
+        long deadline = System.nanoTime() + patience.get().callNanos();
         try {
             boolean drained = await("closing of ports", threads.submit(() -> {
                 boolean all = true;
@@ -194,6 +190,32 @@ final class BoundHardware {
             fail("ports could not be closed", broken);
             return false;
         }
+    }
+
+    /**
+     * As {@link #drain}, of hardware that works: on this thread, watched, because handing over to another takes longer than
+     * closing does.
+     */
+    boolean drainHere(List<HardwarePort> ports, CallWatch watch) {
+        long deadline = System.nanoTime() + patience.get().callNanos();
+        boolean drained = true;
+        int place = watch.enter(this);
+        try {
+            for (HardwarePort port : ports) {
+                drained &= port.close(Math.max(1, deadline - System.nanoTime()));
+            }
+        } catch (RuntimeException | Error broken) {
+            stuck = true;
+            fail("ports could not be closed", broken);
+            return false;
+        } finally {
+            watch.exit(place);
+        }
+        if (!drained) {
+            stuck = true;
+            fail("a DMA request did not end when its port was closed", new TimeoutException(name));
+        }
+        return drained;
     }
 
     /** Marks the hardware as failed. @return what to throw to the caller */

@@ -2,6 +2,7 @@ package iommufd.core.fabric;
 
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.LongSupplier;
 
 /**
  * Watches calls that are too hot to be moved to another thread: whoever overstays is interrupted and its hardware marked as
@@ -27,11 +28,12 @@ final class CallWatch implements AutoCloseable {
     private final Thread guard;
     private volatile boolean closed;
 
-    CallWatch(long limitNanos) {
+    /** @param limit how many nanoseconds a call may take; asked again and again */
+    CallWatch(LongSupplier limit) {
         guard = Thread.ofPlatform().daemon().inheritInheritableThreadLocals(false).name("iommufd-watch").start(() -> {
             while (!closed) {
-                LockSupport.parkNanos(limitNanos / 4 + 1);
-                sweep(limitNanos);
+                LockSupport.parkNanos(limit.getAsLong() / 4 + 1);
+                sweep(limit.getAsLong());
             }
         });
     }

@@ -24,7 +24,7 @@ import org.slf4j.LoggerFactory;
 public final class HardwareRack implements HardwareSwap, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(HardwareRack.class);
 
-    private final Patience patience;
+    private volatile Patience patience;
     private final CallWatch watch;
     private final Fabric fabric = new Fabric(this);
     private final List<DmaFaultListener> faultListeners = new CopyOnWriteArrayList<>();
@@ -40,7 +40,7 @@ public final class HardwareRack implements HardwareSwap, AutoCloseable {
 
     public HardwareRack(Patience patience) {
         this.patience = patience;
-        watch = new CallWatch(patience.callNanos());
+        watch = new CallWatch(() -> this.patience.callNanos());
     }
 
     /** Read: attachments may change. Write: endpoints may change hardware. */
@@ -62,6 +62,11 @@ public final class HardwareRack implements HardwareSwap, AutoCloseable {
         return patience;
     }
 
+    /** From now on. */
+    public void setPatience(Patience next) {
+        patience = next;
+    }
+
     CallWatch watch() {
         return watch;
     }
@@ -70,7 +75,7 @@ public final class HardwareRack implements HardwareSwap, AutoCloseable {
     public void add(IommuHardware hardware, int ranking) {
         topology.writeLock().lock();
         try {
-            BoundHardware added = new BoundHardware(hardware, ranking, patience, this::replaceSoon);
+            BoundHardware added = new BoundHardware(hardware, ranking, this::patience, this::replaceSoon);
             bound.add(added);
             LOG.debug("hardware {} of vendor {} is bound", added.name(), added.vendor());
             adoptOrphans();
@@ -178,8 +183,11 @@ public final class HardwareRack implements HardwareSwap, AutoCloseable {
         synchronized (hardware) {   // who comes second waits until the first has drained
             List<HardwarePort> used = new ArrayList<>();
             endpointsOn(hardware).forEach(endpoint -> used.addAll(endpoint.gate(hardware)));
-            hardware.drain(used);
+            if (!hardware.failed()) {
+                hardware.drainHere(used, watch);
+            }
             if (hardware.failed()) {
+                hardware.drain(used);
                 hardware.sever();
             }
         }
@@ -225,6 +233,7 @@ public final class HardwareRack implements HardwareSwap, AutoCloseable {
     /** The thread that noticed may be a device's, or hold locks: another one moves everybody away. */
     private void replaceSoon(BoundHardware broken) {
         Thread.ofPlatform().daemon().inheritInheritableThreadLocals(false).name("iommufd-recovery").start(() -> {
+            quiesce(broken);   // at once, however long control calls under way may take
             topology.writeLock().lock();
             try {
                 orphan(broken);

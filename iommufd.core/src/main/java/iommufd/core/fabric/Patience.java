@@ -9,9 +9,6 @@ import java.time.Duration;
  * @param callNanos how long a call of a backend may take before the backend counts as failed
  */
 public record Patience(long gateNanos, long callNanos) {
-    /** 30 s for DMA, 10 s for a backend. */
-    public static final Patience DEFAULT = of(Duration.ofSeconds(30), Duration.ofSeconds(10));
-
     /** From durations. */
     public static Patience of(Duration gate, Duration call) {
         return new Patience(gate.toNanos(), call.toNanos());

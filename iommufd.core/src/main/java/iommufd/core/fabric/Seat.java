@@ -2,6 +2,8 @@ package iommufd.core.fabric;
 
 import iommufd.api.HardwareInfo;
 import iommufd.api.IovaRange;
+import iommufd.api.NestedTable;
+import iommufd.api.ViommuTable;
 import iommufd.api.dma.EndpointDescription;
 import iommufd.api.hardware.FaultSink;
 import iommufd.api.hardware.HardwareDomain;
@@ -13,8 +15,6 @@ import iommufd.api.hardware.PageResponse;
 import iommufd.api.hardware.PagingDomain;
 import iommufd.api.hardware.PagingOptions;
 import iommufd.api.hardware.ReservedRegion;
-import iommufd.api.NestedTable;
-import iommufd.api.ViommuTable;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Function;

@@ -12,6 +12,8 @@ import iommufd.api.HardwareSwap.HardwareState.State;
 import iommufd.api.HwptOptions;
 import iommufd.api.Ioas;
 import iommufd.api.PagingHwpt;
+import iommufd.api.Viommu;
+import iommufd.api.ViommuTable;
 import iommufd.api.dma.DmaEndpoint;
 import iommufd.api.dma.DmaFault;
 import iommufd.api.dma.DmaPort;
@@ -224,6 +226,30 @@ class HardwareLossTest {
         assertThat(stateOf("second")).isEqualTo(State.FAILED);
         second.sabotage.endHangs();
         rig.engine.remove(second);
+    }
+
+    @Test
+    void onlyWhatIsOfTheVendorsFormatWaitsForTheVendor() {
+        FakeHardware foreign = new FakeHardware("foreign", "otherVendor");
+        PagingHwpt parent = rig.context.allocateHwpt(device, ioas, HwptOptions.asNestParent());
+        Viommu viommu = rig.context.allocateViommu(device, parent, new ViommuTable(1, new byte[0]));
+        viommu.allocateVdevice(device, 11);
+        viommu.allocateEventQueue(1, 8);
+        device.attach(viommu.allocateNestedHwpt(device, Rig.shiftedBy(IOVA), Optional.empty()));
+        DmaEndpoint plain = rig.plug(2);
+        rig.context.bind(plain).attach(ioas);
+        DmaPort plainPort = plain.openPort();
+        rig.engine.add(foreign);
+        rig.engine.remove(rig.hardware);
+        assertThat(rig.reaches(plainPort, IOVA, 0)).isTrue();
+        var waiting = CompletableFuture.supplyAsync(() -> port.write(0, BYTE, 0, 1));
+        assertThat(foreign.endpointCount()).isEqualTo(1);
+        assertThat(waiting).isNotDone();
+        rig.engine.add(second);
+        assertThat(waiting.orTimeout(5, TimeUnit.SECONDS).join()).isEqualTo(DmaStatus.DONE);
+        assertThat(second.viommu(0).devices).containsOnlyKeys(11L);
+        assertThat(second.viommu(0).events).containsOnlyKeys(1);
+        assertThat(second.endpointCount()).isEqualTo(1);
     }
 
     @Test

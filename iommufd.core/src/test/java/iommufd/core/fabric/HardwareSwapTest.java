@@ -13,6 +13,7 @@ import iommufd.api.HardwareSwap.HardwareState;
 import iommufd.api.Hwpt;
 import iommufd.api.HwptOptions;
 import iommufd.api.Ioas;
+import iommufd.api.IommufdException;
 import iommufd.api.IovaRange;
 import iommufd.api.PagingHwpt;
 import iommufd.api.Viommu;
@@ -30,6 +31,7 @@ import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -61,7 +63,7 @@ class HardwareSwapTest {
             traffic.add(new DmaTraffic(endpoint.openPort(), IOVA + number * 8 * PAGE, 5000));
             traffic.add(new DmaTraffic(endpoint.openPort(new Pasid(2)), IOVA + number * 8 * PAGE + 3 * PAGE, 5000));
         }
-        for (int round = 0; round < 20; round++) {
+        for (int round = 0; round < 12; round++) {
             traffic.forEach(queue -> queue.awaitRounds(3));
             var report = round % 2 == 0 ? swap.swap("first", "second") : swap.swap("second", "first");
             assertThat(report.endpoints()).isEqualTo(3);
@@ -74,6 +76,42 @@ class HardwareSwapTest {
         traffic.forEach(DmaTraffic::close);
         assertThat(second.endpointCount()).isZero();
         assertThat(rig.hardware.endpointCount()).isEqualTo(3);
+    }
+
+    @Test
+    void contextsWorkBesideSwaps() {
+        rig.engine.add(second);
+        List<CompletableFuture<Void>> workers = new ArrayList<>();
+        for (int number = 1; number <= 2; number++) {
+            BoundDevice device = rig.bind(number);
+            workers.add(CompletableFuture.runAsync(() -> {
+                for (int round = 0; round < 40; round++) {
+                    attachReplaceAndDetach(device);
+                }
+            }));
+        }
+        int swaps = 0;
+        for (; !workers.stream().allMatch(CompletableFuture::isDone); swaps++) {
+            swap.swap(swaps % 2 == 0 ? "first" : "second", swaps % 2 == 0 ? "second" : "first");
+        }
+        workers.forEach(CompletableFuture::join);
+        assertThat(swaps).isPositive();
+    }
+
+    private void attachReplaceAndDetach(BoundDevice device) {
+        Ioas ioas = rig.mappedIoas(64);
+        PagingHwpt hwpt = rig.context.allocateHwpt(device, ioas, HwptOptions.withDirtyTracking());
+        device.attach(hwpt);
+        hwpt.setDirtyTracking(true);
+        try (DmaPort port = device.endpoint().openPort()) {
+            touch(port, 3);
+            assertThat(dirty(hwpt, true)).isEqualTo(pages(3));
+        }
+        device.replace(ioas);
+        hwpt.destroy();
+        ioas.unmapAll();
+        device.detach();
+        ioas.destroy();
     }
 
     @Test
@@ -130,7 +168,7 @@ class HardwareSwapTest {
         try {
             swap.swap("first", "second");
             return true;
-        } catch (iommufd.api.IommufdException refused) {
+        } catch (IommufdException refused) {
             assertThat(refused.errno()).isEqualTo(Errno.ENOMEM);
             return false;
         }

@@ -8,6 +8,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * One device queue that writes a changing pattern to its own IOVA range, reads it back and compares every byte, for as long as
@@ -37,6 +38,7 @@ public final class DmaTraffic implements AutoCloseable {
                         failure.compareAndSet(null, "byte " + mismatch + " of round " + round + " differs");
                     }
                     rounds.incrementAndGet();
+                    LockSupport.parkNanos(20_000);   // a device, not a load test
                 }
             } catch (RuntimeException | Error broken) {
                 failure.compareAndSet(null, broken.toString());
@@ -54,7 +56,7 @@ public final class DmaTraffic implements AutoCloseable {
     public void awaitRounds(int more) {
         long wanted = rounds.get() + more;
         while (rounds.get() < wanted && failure.get() == null) {
-            Thread.onSpinWait();
+            LockSupport.parkNanos(100_000);
         }
     }
 
