@@ -90,7 +90,8 @@ final class MemoryCaller implements Caller, ClientMemory, ClientFiles {
 
     private void check(long address, long lengthBytes, boolean write) {
         boolean inside = lengthBytes <= ram.lengthBytes() && address >= BASE && address <= BASE + ram.lengthBytes() - lengthBytes;
-        for (long page = address / PAGE; inside && page <= (address + lengthBytes - 1) / PAGE; page++) {
+        boolean spotted = !holes.isEmpty() || !readOnly.isEmpty();
+        for (long page = address / PAGE; spotted && inside && page <= (address + lengthBytes - 1) / PAGE; page++) {
             inside = !holes.contains(page) && !(write && readOnly.contains(page));
         }
         if (!inside) {
@@ -121,13 +122,13 @@ final class MemoryCaller implements Caller, ClientMemory, ClientFiles {
     @Override
     public void read(long address, MemorySegment target) {
         check(address, target.byteSize(), false);
-        target.copyFrom(at(address, target.byteSize()));
+        MemorySegment.copy(ram.segment(), address - BASE, target, 0, target.byteSize());
     }
 
     @Override
     public void write(long address, MemorySegment source) {
         check(address, source.byteSize(), true);
-        at(address, source.byteSize()).copyFrom(source);
+        MemorySegment.copy(source, 0, ram.segment(), address - BASE, source.byteSize());
     }
 
     @Override
