@@ -1,5 +1,6 @@
 package iommufd.core.object;
 
+import iommufd.api.BoundDevice;
 import iommufd.api.ContextOwner;
 import iommufd.api.DmaAccess;
 import iommufd.api.Errno;
@@ -197,6 +198,11 @@ public final class ClientContext {
     /** What the hardware made for a vIOMMU. */
     public HardwareViommu hardwareViommu(Viommu viommu) {
         return context.control(() -> own(viommu).guest().bare());
+    }
+
+    /** Whether the hardware in front of a device may have vIOMMUs of that type. */
+    public boolean offersViommu(BoundDevice device, int type) {
+        return context.control(() -> context.own(device).fabricEndpoint().seat().offersViommu(type));
     }
 
     /** What the hardware tells of a vIOMMU; maybe nothing. */
