@@ -1,0 +1,16 @@
+package devnode.fuse;
+
+import org.osgi.service.metatype.annotations.AttributeDefinition;
+import org.osgi.service.metatype.annotations.ObjectClassDefinition;
+
+/** Configuration {@code devnode.fuse}. */
+@ObjectClassDefinition(name = "Device nodes over FUSE")
+public @interface FuseConfiguration {
+    /** Where the nodes can be seen by every process; empty if only by programs this runtime launches. */
+    @AttributeDefinition(name = "Mount point", description = "an existing directory; empty: only launched programs see the nodes")
+    String mount_point() default "";
+
+    /** Who may open which nodes; the first that fits counts. What fits none is the administrator's alone. */
+    @AttributeDefinition(name = "Permissions", description = "PATH=USER:GROUP:MODE, such as /dev/vfio/*=0:kvm:0660; * stands for a part of a name, ** for several names")
+    String[] permissions() default {};
+}

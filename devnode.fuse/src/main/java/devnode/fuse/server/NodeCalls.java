@@ -1,0 +1,80 @@
+package devnode.fuse.server;
+
+import devnode.fuse.linux.ErrorNumber;
+import iommufd.api.IommufdException;
+import iommufd.api.node.Caller;
+import java.lang.foreign.MemorySegment;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Calls into nodes, which are plugins: whatever they throw becomes an error number, a result out of range as well. */
+final class NodeCalls {
+    private static final Logger LOG = LoggerFactory.getLogger(NodeCalls.class);
+
+    private NodeCalls() {}
+
+    /** @return the result, or minus an error number */
+    static int ioctl(OpenFile file, Caller caller, int request, long argument) {
+        if (!file.gate.enter()) {
+            return -ErrorNumber.ENODEV;
+        }
+        try {
+            return checked(file, file.node.ioctl(caller, request, argument), Integer.MAX_VALUE);
+        } catch (Throwable thrown) {
+            return failure(file, thrown);
+        } finally {
+            file.gate.leave();
+        }
+    }
+
+    static int read(OpenFile file, Caller caller, MemorySegment target, long offset) {
+        if (!file.gate.enter()) {
+            return -ErrorNumber.ENODEV;
+        }
+        try {
+            return checked(file, file.node.read(caller, target, file.positioned ? offset : 0), target.byteSize());
+        } catch (Throwable thrown) {
+            return failure(file, thrown);
+        } finally {
+            file.gate.leave();
+        }
+    }
+
+    static int write(OpenFile file, Caller caller, MemorySegment source, long offset) {
+        if (!file.gate.enter()) {
+            return -ErrorNumber.ENODEV;
+        }
+        try {
+            return checked(file, file.node.write(caller, source, file.positioned ? offset : 0), source.byteSize());
+        } catch (Throwable thrown) {
+            return failure(file, thrown);
+        } finally {
+            file.gate.leave();
+        }
+    }
+
+    /** @return minus the error number that stands for what a plugin threw */
+    static int failure(String path, boolean gone, Throwable thrown) {
+        if (thrown instanceof IommufdException refused) {
+            LOG.debug("{}: {}", path, refused.getMessage());
+            return -refused.errno().number();
+        }
+        if (thrown instanceof InterruptedException) {
+            return gone ? -ErrorNumber.ENODEV : -ErrorNumber.EINTR;
+        }
+        LOG.warn("{}: a call failed", path, thrown);
+        return -ErrorNumber.EIO;
+    }
+
+    private static int failure(OpenFile file, Throwable thrown) {
+        return failure(file.owner.path, file.gate.isShut(), thrown);
+    }
+
+    private static int checked(OpenFile file, long result, long most) {
+        if (result < 0 || result > most) {
+            LOG.warn("{}: a call returned {}, which is not in 0..{}", file.owner.path, result, most);
+            return -ErrorNumber.EIO;
+        }
+        return (int) result;
+    }
+}
