@@ -36,6 +36,15 @@ public interface HardwareViommu extends AutoCloseable {
      */
     HardwareQueue allocateQueue(int type, int index, long physicalAddress, long lengthBytes);
 
+    /**
+     * What user space learns of a new vIOMMU: replaces the bytes it passed as {@link iommufd.api.ViommuTable#bytes()}.
+     *
+     * @return empty if it learns nothing
+     */
+    default byte[] reply() {
+        return new byte[0];
+    }
+
     /** Gives it back. Never fails. */
     @Override
     void close();

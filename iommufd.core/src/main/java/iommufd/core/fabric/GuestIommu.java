@@ -139,11 +139,16 @@ public final class GuestIommu {
 
     /** As {@link iommufd.api.Viommu#allocateVdevice}. */
     public void addDevice(FabricEndpoint endpoint, long virtualId) {
+        checkBehind(endpoint);
+        addTo(viommu, endpoint.seat(), virtualId);
+        devices.put(virtualId, endpoint);
+    }
+
+    /** @throws IommufdException {@link Errno#EINVAL} if the endpoint is behind another hardware */
+    public void checkBehind(FabricEndpoint endpoint) {
         if (hardware == null || !endpoint.seat().on(hardware)) {
             throw new IommufdException(Errno.EINVAL, "device %s is not behind the vIOMMU's hardware".formatted(endpoint.description().requesterId()));
         }
-        addTo(viommu, endpoint.seat(), virtualId);
-        devices.put(virtualId, endpoint);
     }
 
     /** Undoes {@link #addDevice}. Never fails. */
@@ -217,6 +222,17 @@ public final class GuestIommu {
 
     HardwareViommu hardwareViommu() {
         return viommu;
+    }
+
+    /** The backend's object. @throws IommufdException {@link Errno#ENODEV} while no hardware serves it */
+    public HardwareViommu bare() {
+        held();
+        return viommu;
+    }
+
+    /** As {@link HardwareViommu#reply()}. */
+    public byte[] reply() {
+        return held().call("reply of a vIOMMU", viommu::reply);
     }
 
     SpaceTable parent() {

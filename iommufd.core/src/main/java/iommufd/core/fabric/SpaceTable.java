@@ -191,7 +191,7 @@ public final class SpaceTable extends TranslationTable {
     }
 
     @Override
-    HardwareDomain bare() {
+    public HardwareDomain bare() {
         return guarded().bare();
     }
 

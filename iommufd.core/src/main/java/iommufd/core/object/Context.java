@@ -53,6 +53,8 @@ public final class Context implements IommufdContext {
     private ContextOwner owner;
     private PinAccounting accounting = PinAccounting.USER;
     private PinCharge charge;
+    /** Everybody who mapped here; few. */
+    private final Map<ContextOwner, PinCharge> charges = new HashMap<>();
     private Optional<IoasObject> vfioIoas = Optional.empty();
     private volatile boolean closed;
 
@@ -66,6 +68,7 @@ public final class Context implements IommufdContext {
         this.owner = owner;
         this.onClose = onClose;
         charge = limits.chargeFor(owner, accounting);
+        charges.put(owner, charge);
     }
 
     /** Runs a control call: hardware stays where it is and no other call of this context runs. */
@@ -97,6 +100,10 @@ public final class Context implements IommufdContext {
         if (closed) {
             throw new IommufdException(Errno.EBADF, "the context is closed");
         }
+    }
+
+    boolean closed() {
+        return closed;
     }
 
     HardwareRack rack() {
@@ -259,8 +266,26 @@ public final class Context implements IommufdContext {
 
     @Override
     public IommufdObject object(int id) {
-        return control(() -> (IommufdObject) Optional.ofNullable(slots.get(id)).flatMap(Slot::object)
-                .orElseThrow(() -> new IommufdException(Errno.ENOENT, "no object has the number " + id)));
+        return control(() -> find(id) instanceof IommufdObject object ? object : noObject(id));
+    }
+
+    /** @throws IommufdException {@link Errno#ENOENT} */
+    ContextObject find(int id) {
+        return peek(id).orElseGet(() -> noObject(id));
+    }
+
+    Optional<ContextObject> peek(int id) {
+        assertLocked();
+        return Optional.ofNullable(slots.get(id)).flatMap(Slot::object);
+    }
+
+    private static <T> T noObject(int id) {
+        throw new IommufdException(Errno.ENOENT, "no object has the number " + id);
+    }
+
+    /** Who pays for what {@code payer} maps: always the same for the same payer. */
+    PinCharge chargeFor(ContextOwner payer) {
+        return control(() -> charges.computeIfAbsent(payer, p -> limits.chargeFor(p, accounting)));
     }
 
     @Override
@@ -274,18 +299,30 @@ public final class Context implements IommufdContext {
             if (!owner.sysResource()) {
                 throw new IommufdException(Errno.EPERM, "changing who is charged for pinned memory needs CAP_SYS_RESOURCE");
             }
-            if (!slots.isEmpty()) {
-                throw new IommufdException(Errno.EBUSY, "who is charged for pinned memory can only be changed before the first object exists");
-            }
-            accounting = next;
-            charge = limits.chargeFor(owner, accounting);
+            checkNoObjects();
+            account(next);
         });
+    }
+
+    /** @throws IommufdException {@link Errno#EBUSY} */
+    void checkNoObjects() {
+        if (!slots.isEmpty()) {
+            throw new IommufdException(Errno.EBUSY, "who is charged for pinned memory can only be changed before the first object exists");
+        }
+    }
+
+    /** Charges by that rule from now on. Nothing is pinned. */
+    void account(PinAccounting next) {
+        assertLocked();
+        accounting = next;
+        charges.clear();
+        charge = chargeFor(owner);
     }
 
     @Override
     public void changeProcess(ContextOwner newOwner) {
         run(() -> {
-            PinCharge next = limits.chargeFor(newOwner, accounting);
+            PinCharge next = chargeFor(newOwner);
             IovaSpace.recharge(objects().filter(IoasObject.class::isInstance).map(ioas -> ((IoasObject) ioas).space()).toList(), next);
             owner = newOwner;
             charge = next;

@@ -65,6 +65,7 @@ final class ViommuObject extends ContextObject implements Viommu {
         return context().control(() -> {
             checkAlive();
             DeviceObject known = context().own(device);
+            guest.checkBehind(known.fabricEndpoint());
             if (known.vdevice().isPresent()) {
                 throw new IommufdException(Errno.EEXIST, "%s is %s already".formatted(known, known.vdevice().get()));
             }
@@ -86,6 +87,11 @@ final class ViommuObject extends ContextObject implements Viommu {
 
     @Override
     public EventQueue allocateEventQueue(int type, int depth) {
+        return openEventQueue(type, depth, true);
+    }
+
+    /** @param knownOnly whether the hardware must know the type; if not, a queue of an unknown type stays empty */
+    EventQueueObject openEventQueue(int type, int depth, boolean knownOnly) {
         return context().control(() -> {
             checkAlive();
             refuseDefault(type, "event queue");
@@ -96,7 +102,7 @@ final class ViommuObject extends ContextObject implements Viommu {
                 throw new IommufdException(Errno.EEXIST, "%s has an event queue of type %d already".formatted(this, type));
             }
             EventQueueObject queue = new EventQueueObject(this, type, depth);
-            if (!guest.openEvents(type, queue)) {
+            if (!guest.openEvents(type, queue) && knownOnly) {
                 throw new IommufdException(Errno.EOPNOTSUPP, "the hardware knows no events of type " + type);
             }
             eventQueues.put(type, queue);

@@ -62,6 +62,11 @@ final class Mappings {
      * @return where
      */
     long map(boolean automatic, long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access) {
+        return map(automatic, iova, memory, address, lengthBytes, access, null);
+    }
+
+    /** The same; {@code payer} pays, or, if null, who pays for the space. */
+    long map(boolean automatic, long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access, PinCharge payer) {
         IovaBounds.checkRange(iova, lengthBytes);
         long last = address + (lengthBytes - 1);
         if (Long.compareUnsigned(last, address) < 0 || last == -1L) {
@@ -72,7 +77,7 @@ final class Mappings {
         try {
             SharedPages pages = stock.takePages();
             try {
-                pages.init(memory, address - offset, Area.pageOf(offset + (lengthBytes - 1)) + 1, access.writable(), charge);
+                pages.init(memory, address - offset, Area.pageOf(offset + (lengthBytes - 1)) + 1, access.writable(), payer == null ? charge : payer);
             } catch (IommufdException refused) {
                 stock.give(pages);
                 throw refused;
@@ -343,6 +348,22 @@ final class Mappings {
             }
         } finally {
             iovaLock.writeLock().unlock();
+        }
+    }
+
+    /** Where the first area begins that {@link #unmap} would refuse or wait for. */
+    OptionalLong firstStuck(long start, long last) {
+        iovaLock.readLock().lock();
+        try {
+            for (Area area = areas.firstOverlapping(start, last); isWithin(area, last); area = area.next) {
+                boolean cut = Long.compareUnsigned(area.iova, start) < 0 || Long.compareUnsigned(area.lastIova, last) > 0;
+                if (cut || area.locks > 0 || area.accessPins > 0) {
+                    return OptionalLong.of(area.iova);
+                }
+            }
+            return OptionalLong.empty();
+        } finally {
+            iovaLock.readLock().unlock();
         }
     }
 
