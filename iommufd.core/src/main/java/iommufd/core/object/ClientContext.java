@@ -57,22 +57,22 @@ public final class ClientContext {
 
     /** A file stands for the object: it cannot be destroyed until {@link #letGo}. */
     public void hold(FaultQueue queue) {
-        context.run(() -> own(queue).hold());
+        context.run(() -> own(queue).holdByFile());
     }
 
     /** Undoes {@link #hold(FaultQueue)}. */
     public void letGo(FaultQueue queue) {
-        context.run(() -> own(queue).letGo());
+        context.run(() -> own(queue).letGoByFile());
     }
 
     /** A file stands for the object: it cannot be destroyed until {@link #letGo}. */
     public void hold(EventQueue queue) {
-        context.run(() -> own(queue).hold());
+        context.run(() -> own(queue).holdByFile());
     }
 
     /** Undoes {@link #hold(EventQueue)}. */
     public void letGo(EventQueue queue) {
-        context.run(() -> own(queue).letGo());
+        context.run(() -> own(queue).letGoByFile());
     }
 
     private ContextObject own(IommufdObject object) {
