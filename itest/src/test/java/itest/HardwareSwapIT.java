@@ -73,18 +73,21 @@ public class HardwareSwapIT {
                 try {
                     BitSet written = traffic.takeWrittenPages();
                     BitSet dirty = traffic.takeDirtyPages();
-                    BitSet missing = (BitSet) written.clone();
-                    missing.andNot(dirty);
-                    BitSet extra = (BitSet) dirty.clone();
-                    extra.andNot(written);
                     assertFalse("nothing was written", written.isEmpty());
-                    assertEquals("pages written, but not reported after swap " + i, new BitSet(), missing);
-                    assertEquals("pages reported, but not written after swap " + i, new BitSet(), extra);
+                    assertEquals("after swap %d, pages written, but not reported".formatted(i), "none", without(written, dirty));
+                    assertEquals("after swap %d, pages reported, but not written".formatted(i), "none", without(dirty, written));
                 } finally {
                     traffic.resume();
                 }
             }
             traffic.assertNothingLost();
         }
+    }
+
+    /** What of {@code pages} is not in {@code others}: how many, and the first. */
+    private static String without(BitSet pages, BitSet others) {
+        BitSet rest = (BitSet) pages.clone();
+        rest.andNot(others);
+        return rest.isEmpty() ? "none" : rest.cardinality() + ", the first is page " + rest.nextSetBit(0);
     }
 }

@@ -118,6 +118,10 @@ public class RuntimeDeploysIT {
         }
         String swapped = shell("swap", iommus.ofVendor("vtd"), iommus.ofVendor("smmuv3"));
         assertTrue(swapped, swapped.contains("DMA WAITED"));
+        String back = shell("swap", iommus.ofVendor("vtd"));
+        assertTrue(back, back.contains("DMA WAITED"));
+        assertEquals("vtd", iommus.servingVendor());
+        assertTrue(shell("swap"), shell("swap").startsWith("Usage: iommu:swap [FROM] TO"));
         String refused = shell("swap", "nobody", iommus.ofVendor("vtd"));
         assertTrue(refused, refused.startsWith("Nothing was swapped. ENODEV: "));
         assertTrue(shell("faults"), shell("faults").startsWith("No DMA request has failed."));

@@ -119,7 +119,7 @@ static void interact(void) {
     else if (!strcmp(what, "pin")) { struct pin p = {x, y, z, w}; show("pin", ioctl(node, PIN, &p)); }
     else if (!strcmp(what, "pinfile")) { struct pin p = {x, y, z, w}; show("pinfile", ioctl(node, PIN_FILE, &p)); }
     else if (!strcmp(what, "fork")) {
-      if (!fork()) { pause(); }
+      if (!fork()) { close(0); close(1); close(2); sleep(2); _exit(0); }
       show("fork", 0);
     } else if (!strcmp(what, "exit")) return;
     fflush(stdout);
@@ -189,7 +189,8 @@ int main(int argc, char **argv) {
   } else if (!strcmp(command, "poll")) {
     struct pollfd p = {node, POLLIN | POLLOUT, 0};
     char b[16];
-    printf("now %d %x\n", poll(&p, 1, 0), p.revents);
+    int ready = poll(&p, 1, 0);
+    printf("now %d %x\n", ready, p.revents);
     p.events = POLLIN;
     printf("never %d\n", poll(&p, 1, 100));
     ioctl(node, BECOME_READABLE, 50);

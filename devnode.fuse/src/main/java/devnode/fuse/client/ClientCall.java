@@ -165,9 +165,14 @@ public final class ClientCall implements Caller, ClientMemory, ClientFiles {
         return processes.of(thread).memory();
     }
 
+    /** A copy of a descriptor of the client, which the caller closes. @throws IommufdException {@link Errno#EBADF} */
+    public int copyFile(int number) {
+        return processes.of(thread).takeFile(number);
+    }
+
     @Override
     public Optional<OpenNode> node(int number) {
-        int taken = processes.of(thread).takeFile(number);
+        int taken = copyFile(number);
         try {
             return opener.nodeOf(taken, status);
         } finally {
@@ -177,7 +182,7 @@ public final class ClientCall implements Caller, ClientMemory, ClientFiles {
 
     @Override
     public ClientFile take(int number) {
-        return new TakenFile(processes.of(thread).takeFile(number), processes.pins());
+        return new TakenFile(copyFile(number), processes.pins());
     }
 
     @Override

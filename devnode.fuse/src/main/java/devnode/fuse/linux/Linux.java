@@ -44,6 +44,7 @@ public final class Linux {
     private static final MethodHandle UMOUNT2 = CLibrary.function("umount2", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT));
     private static final MethodHandle UNSHARE = CLibrary.function("unshare", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
     private static final MethodHandle SETNS = CLibrary.function("setns", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
+    private static final MethodHandle CHDIR = CLibrary.function("chdir", FunctionDescriptor.of(JAVA_INT, ADDRESS));
     private static final MethodHandle VM_READ = CLibrary.function("process_vm_readv",
             FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
     private static final MethodHandle VM_WRITE = CLibrary.function("process_vm_writev",
@@ -194,6 +195,16 @@ public final class Linux {
         try {
             MemorySegment state = CLibrary.state();
             return (int) CLibrary.result((int) SETNS.invokeExact(state, namespace, type), state);
+        } catch (Throwable thrown) {
+            throw CLibrary.impossible(thrown);
+        }
+    }
+
+    /** Of the thread, if it shares its working directory with no other. */
+    public static int changeDirectory(String path) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment state = CLibrary.state();
+            return (int) CLibrary.result((int) CHDIR.invokeExact(state, arena.allocateFrom(path)), state);
         } catch (Throwable thrown) {
             throw CLibrary.impossible(thrown);
         }

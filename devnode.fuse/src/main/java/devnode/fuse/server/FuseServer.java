@@ -20,6 +20,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -188,6 +189,46 @@ public final class FuseServer {
         }
     }
 
+    /** For calls of one more thread. */
+    public ClientCall newCall() {
+        return new ClientCall(processes, this::nodeOf);
+    }
+
+    /** Gives the client a copy of a descriptor of this process. */
+    @FunctionalInterface
+    public interface DescriptorGift {
+        /** @return its number in the client */
+        int give(int descriptor, boolean closeOnExec);
+    }
+
+    /**
+     * An ioctl that came another way than over FUSE, and so may open files in the client.
+     *
+     * @param call begun
+     * @param number of the client's descriptor
+     * @return the result or minus an error number; empty if the descriptor is none of our files
+     */
+    public OptionalInt ioctl(ClientCall call, int number, int request, long argument, DescriptorGift gift) {
+        int copy = call.copyFile(number);
+        try {
+            OpenFile file = fileOf(copy, new FileStatus());
+            if (file == null) {
+                return OptionalInt.empty();
+            }
+            call.withInstaller((node, closeOnExec) -> {
+                int descriptor = openAwaited(node, file);
+                try {
+                    return gift.give(descriptor, closeOnExec);
+                } finally {
+                    Linux.close(descriptor);
+                }
+            });
+            return OptionalInt.of(NodeCalls.ioctl(file, call, request, argument));
+        } finally {
+            Linux.close(copy);
+        }
+    }
+
     /** Opens a file for a client. @return our descriptor of it, which the caller closes */
     int openAwaited(OpenNode node, OpenFile maker) {
         OpenFile file = hold(node, maker.owner);
@@ -301,9 +342,5 @@ public final class FuseServer {
 
     BackingFiles backing() {
         return backing;
-    }
-
-    ClientProcesses processes() {
-        return processes;
     }
 }

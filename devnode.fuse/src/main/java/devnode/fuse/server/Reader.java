@@ -1,6 +1,5 @@
 package devnode.fuse.server;
 
-import devnode.fuse.client.ClientCall;
 import devnode.fuse.linux.ErrorNumber;
 import devnode.fuse.linux.Linux;
 import devnode.fuse.server.Message.In;
@@ -38,7 +37,7 @@ final class Reader implements Runnable {
     public void run() {
         try (Arena arena = Arena.ofConfined()) {
             Exchange exchange = new Exchange(arena, server.device());
-            Requests requests = new Requests(server, this, exchange, new ClientCall(server.processes(), server::nodeOf));
+            Requests requests = new Requests(server, this, exchange, server.newCall());
             while (readAndAnswer(exchange, requests)) {
                 if (order.idle.get() >= FuseServer.MAX_IDLE_READERS) {
                     return;

@@ -12,7 +12,6 @@ import iommufd.api.DmaAccess;
 import iommufd.api.dma.DmaFault;
 import iommufd.api.dma.Pasid;
 import iommufd.api.dma.RequesterId;
-import iommufd.api.memory.HostMemory;
 import java.util.OptionalInt;
 
 /**
@@ -23,6 +22,9 @@ public final class VtdPort extends TranslatingPort {
     /** The 2 MiB that the interrupt range lies in: cached in small pages only. */
     private static final long INTERRUPT_LARGE_PAGE =
             HostAddress.INTERRUPT_RANGE >>> Iotlb.LARGE_PAGE_LG2 - HostAddress.INTERRUPT_SHIFT;
+
+    /** An address behind the physical window. */
+    private static final long NO_MEMORY = 1L << HostAddress.BITS;
 
     private final VtdUnit unit;
     private final RequesterId requester;
@@ -75,7 +77,10 @@ public final class VtdPort extends TranslatingPort {
                 cacheable = firstStage.cacheable;
             }
             default -> {
-                if ((iova & HostAddress.RESERVED) != 0 && context.type != RequesterContext.UNTRANSLATED) {
+                if ((iova & HostAddress.RESERVED) != 0) {
+                    if (context.type == RequesterContext.UNTRANSLATED) {
+                        return NO_MEMORY;
+                    }
                     return refuse(context.scalable ? FaultReason.PASS_THROUGH_TOO_WIDE : FaultReason.ADDRESS_TOO_WIDE);
                 }
                 physicalAddress = iova;
@@ -89,10 +94,6 @@ public final class VtdPort extends TranslatingPort {
         if (physicalAddress >>> HostAddress.INTERRUPT_SHIFT == HostAddress.INTERRUPT_RANGE
                 && context.type != RequesterContext.UNTRANSLATED) {
             return refuse(interruptRange());
-        }
-        if (!HostMemory.isBacked(physicalAddress)) {
-            // What an access without memory behind it ends with, too, but only some time after it.
-            throw new InternalError("no memory at 0x%x".formatted(physicalAddress));
         }
         if (leafLg2 >= Iotlb.LARGE_PAGE_LG2 && ((iova >>> Iotlb.LARGE_PAGE_LG2) == INTERRUPT_LARGE_PAGE
                 || (physicalAddress >>> Iotlb.LARGE_PAGE_LG2) == INTERRUPT_LARGE_PAGE)) {

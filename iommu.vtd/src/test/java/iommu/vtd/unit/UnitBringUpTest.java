@@ -61,6 +61,7 @@ class UnitBringUpTest {
         assertThat(poke(port, page, 5)).isEqualTo(DmaStatus.DONE);
         assertThat(at(page)).isEqualTo(5);
         assertThat(poke(port, 1L << 50, 5)).as("no memory there").isEqualTo(DmaStatus.ABORTED);
+        assertThat(poke(port, Long.MIN_VALUE + 5, 5)).as("nor there").isEqualTo(DmaStatus.ABORTED);
         board.setRoot(0);
         assertThat(board.read(0x1C) & 1 << 30).as("RTPS").isNotZero();
         board.command(31, true);

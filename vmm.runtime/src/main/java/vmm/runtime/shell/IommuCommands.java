@@ -6,6 +6,7 @@ import iommufd.api.HardwareSwap.SwapReport;
 import iommufd.api.IommufdException;
 import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -54,6 +55,18 @@ public final class IommuCommands {
         return engine().map(swap -> swap(swap, from, to)).orElse(NO_ENGINE);
     }
 
+    /** {@code iommu:swap TO}. */
+    @Descriptor("moves all devices and page tables from the IOMMU that serves them to another while DMA goes on")
+    public String swap(@Descriptor("name of the hardware that takes over") String to) {
+        return engine().map(swap -> serving(swap).map(from -> swap(swap, from, to)).orElseGet(() -> table(swap.hardware()))).orElse(NO_ENGINE);
+    }
+
+    /** {@code iommu:swap} alone. */
+    @Descriptor("says how to use this command, and which IOMMUs there are")
+    public String swap() {
+        return "Usage: iommu:swap [FROM] TO, both names of hardware; FROM is the one that serves unless given.\n\n" + hardware();
+    }
+
     /** {@code iommu:faults}. */
     @Descriptor("shows the latest DMA requests that failed, as the hardware recorded them")
     public String faults() {
@@ -82,6 +95,13 @@ public final class IommuCommands {
                 .row(report.from(), report.to(), report.endpoints(), report.domains(), Quantity.bytes(report.mappedBytes()),
                         Quantity.time(report.prefillNanos()), Quantity.time(report.pauseNanos()))
                 .toString();
+    }
+
+    private static Optional<String> serving(HardwareSwap engine) {
+        return engine.hardware().stream()
+                .filter(hardware -> hardware.state() == HardwareState.State.SERVING)
+                .max(Comparator.comparingInt(HardwareState::endpoints))
+                .map(HardwareState::name);
     }
 
     private static String table(List<HardwareState> hardware) {
