@@ -27,7 +27,7 @@ public interface PagingDomain extends HardwareDomain {
     void map(long iova, PinnedRuns runs, DmaAccess access);
 
     /**
-     * As {@link #map}, using the smallest entries only; {@link #unmap} may take out parts of it, in whole pages of 4 KiB.
+     * As {@link #map}, using the smallest entries only.
      */
     void mapSmallest(long iova, PinnedRuns runs, DmaAccess access);
 

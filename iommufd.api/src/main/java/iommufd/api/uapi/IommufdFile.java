@@ -1,6 +1,5 @@
 package iommufd.api.uapi;
 
-import iommufd.api.DmaAccess;
 import iommufd.api.Errno;
 import iommufd.api.Hwpt;
 import iommufd.api.Ioas;
@@ -10,8 +9,6 @@ import iommufd.api.IovaRange;
 import iommufd.api.Viommu;
 import iommufd.api.hardware.HardwareDomain;
 import iommufd.api.hardware.HardwareViommu;
-import iommufd.api.memory.UserMemory;
-import iommufd.api.node.Caller;
 import iommufd.api.node.ClientFiles;
 import iommufd.api.node.OpenNode;
 import java.util.Optional;
@@ -59,33 +56,6 @@ public interface IommufdFile extends OpenNode {
      * @throws IommufdException {@link Errno#EADDRINUSE} if something is mapped or allowed there
      */
     void reserve(Ioas ioas, IovaRange range);
-
-    /**
-     * As {@link Ioas#mapAt}, at the expense of the client that asks.
-     *
-     * @throws IommufdException as {@link Ioas#mapAt}
-     */
-    void mapAt(Caller caller, Ioas ioas, long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access);
-
-    /**
-     * Unmaps mapping by mapping; those before the first that cannot go are gone even if it fails.
-     *
-     * @return bytes unmapped; nothing mapped there is no error
-     * @throws IommufdException as {@link Ioas#unmap}
-     */
-    long unmap(Ioas ioas, long iova, long lengthBytes);
-
-    /**
-     * Cuts the mapping that contains {@code lastIova} behind it, so that either part can be unmapped alone; none, or an end that is
-     * there already, is no error. Only where large entries are forbidden ({@link Ioas#setHugePages}), or no page table shows it.
-     *
-     * @throws IommufdException {@link Errno#EINVAL} if the cut is misaligned, page tables may show it with large entries, or an
-     *         access has pinned it; {@link Errno#EBUSY} if it is being mapped or unmapped; {@link Errno#EOPNOTSUPP} for exported memory
-     */
-    void cutBehind(Ioas ioas, long lastIova);
-
-    /** Sizes of entries that every page table of the address space has: bit n is set for 2^n bytes. All bits without page tables. */
-    long pageSizes(Ioas ioas);
 
     /** What the hardware made for a page table. @throws IommufdException {@link Errno#ENODEV} while none serves it */
     HardwareDomain hardwareDomain(Hwpt hwpt);

@@ -124,26 +124,6 @@ final class OpenIommu implements IommufdFile {
         payer = new Payer(null, null, PinCharge.NONE);
     }
 
-    @Override
-    public void mapAt(Caller caller, Ioas ioas, long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access) {
-        map(caller, ioas, true, iova, countedOrPlain(memory), address, lengthBytes, access);
-    }
-
-    @Override
-    public long unmap(Ioas ioas, long iova, long lengthBytes) {
-        return client.unmapAny(ioas, iova, lengthBytes);
-    }
-
-    @Override
-    public void cutBehind(Ioas ioas, long lastIova) {
-        client.cutBehind(ioas, lastIova);
-    }
-
-    @Override
-    public long pageSizes(Ioas ioas) {
-        return client.pageSizes(ioas);
-    }
-
     /** The memory to map: pins of it are counted if somebody wants to know. */
     UserMemory countedOrPlain(UserMemory memory) {
         return ledger.isPresent() ? ledger.get().counted(memory) : memory;

@@ -127,21 +127,6 @@ public final class ClientContext {
         return own(ioas).space().unmapInOrder(iova, lengthBytes);
     }
 
-    /** As {@link #unmap}, but nothing mapped there is no error. */
-    public long unmapAny(Ioas ioas, long iova, long lengthBytes) {
-        return own(ioas).space().unmapAny(iova, lengthBytes);
-    }
-
-    /** Makes {@code lastIova} the end of a mapping, if it lies inside one. */
-    public void cutBehind(Ioas ioas, long lastIova) {
-        own(ioas).space().cutBehind(lastIova);
-    }
-
-    /** Sizes of entries that every page table of the address space has; all bits without page tables. */
-    public long pageSizes(Ioas ioas) {
-        return own(ioas).space().pageSizes();
-    }
-
     /** Whether a range is mapped throughout. @throws IommufdException as {@link Ioas#copy} if not */
     public void checkMapped(Ioas ioas, long iova, long lengthBytes) {
         own(ioas).space().checkMapped(iova, lengthBytes);

@@ -66,15 +66,6 @@ final class FollowingDomains {
         return holders.removeIf(present -> present == holder);
     }
 
-    /** Sizes of entries that every domain has; all bits without domains. */
-    long pageSizes() {
-        long sizes = -1L;
-        for (int i = 0; i < count; i++) {
-            sizes &= domains[i].geometry().pageSizes();
-        }
-        return sizes;
-    }
-
     /** What every domain's pages are multiples of; 1 without domains. */
     long alignmentBytes() {
         long alignment = 1;

@@ -108,38 +108,6 @@ public final class IovaSpace {
         }
     }
 
-    /** As {@link #unmapInOrder}, but nothing mapped there is no error. */
-    public long unmapAny(long iova, long lengthBytes) {
-        try {
-            return unmapInOrder(iova, lengthBytes);
-        } catch (IommufdException refused) {
-            if (refused.errno() == Errno.ENOENT && mappings.firstStuck(iova, iova + (lengthBytes - 1)).isEmpty()) {
-                return 0;
-            }
-            throw refused;
-        }
-    }
-
-    /**
-     * Cuts the mapping that contains an address behind it; none is no error.
-     *
-     * @throws IommufdException {@link Errno#EINVAL} if the cut is misaligned, or page tables may show the mapping with large
-     *         entries, or an access pins it; {@link Errno#EBUSY} if it comes or goes; {@link Errno#EOPNOTSUPP} for exported memory
-     */
-    public void cutBehind(long lastIova) {
-        locked(() -> mappings.cutBehind(lastIova));
-    }
-
-    /** Sizes of entries that every domain has; all bits without domains. */
-    public long pageSizes() {
-        domainsLock.lock();
-        try {
-            return domains.pageSizes();
-        } finally {
-            domainsLock.unlock();
-        }
-    }
-
     /** Where the unbroken row of mappings that starts at {@code iova} ends, at most {@code last}; if there is one. */
     public OptionalLong lastContiguous(long iova, long last) {
         iovaLock.readLock().lock();

@@ -340,40 +340,6 @@ final class Mappings {
         return bytes;
     }
 
-    /** Domains lock and iova lock. What is held stays held: where page tables show it, cuts lie between pages. */
-    void cutBehind(long lastIova) {
-        assert domainsLock.isHeldByCurrentThread() && iovaLock.isWriteLockedByCurrentThread();
-        Area lower = areas.firstOverlapping(lastIova, lastIova);
-        if (lower == null || lower.lastIova == lastIova) {
-            return;
-        }
-        if (!lower.ready || lower.closing) {
-            throw new IommufdException(Errno.EBUSY, "the mapping 0x%x..0x%x comes or goes".formatted(lower.iova, lower.lastIova));
-        }
-        if (lower.pages.kind() == UserMemory.Kind.EXPORTED) {
-            throw new IommufdException(Errno.EOPNOTSUPP, "a mapping of exported memory is never cut");
-        }
-        long start = lastIova + 1;
-        long startByte = lower.byteOf(start);
-        if (((start | startByte) & alignmentBytes - 1) != 0 || lower.accessPins > 0 || lower.held && hugePages) {
-            throw new IommufdException(Errno.EINVAL, "the mapping 0x%x..0x%x cannot be cut at 0x%x: misaligned, pinned, or maybe in large entries"
-                    .formatted(lower.iova, lower.lastIova, start));
-        }
-        Area upper = stock.takeArea();
-        upper.iova = start;
-        upper.lastIova = lower.lastIova;
-        upper.pages = lower.pages;
-        upper.startByte = startByte;
-        upper.access = lower.access;
-        upper.held = lower.held;
-        upper.revoked = lower.revoked;
-        upper.ready = true;
-        lower.lastIova = lastIova;
-        lower.pages.retain();
-        lower.pages.addArea(upper);
-        areas.insert(upper);
-    }
-
     private void reopenToAccesses(long start, long last) {
         iovaLock.writeLock().lock();
         try {
