@@ -245,6 +245,21 @@ class ClientMemoryTest extends NodeTest {
     }
 
     @Test
+    void anotherProgramInTheSameProcessIsOtherMemory() throws Exception {
+        long shared = client.map(ANONYMOUS, MIB, 0, 0);
+        client.ask("put %x 7", shared);
+        TestNode.Pin before = pin(client, shared, MIB, true);
+        long mine = client.map(ANONYMOUS, MIB, 0, PRIVATE);
+        TestNode.Pin far = pin(client, mine, 4096, true);
+        client.send("exec");
+        assertThat(client.line()).isEqualTo("ready");
+        assertThat(word(physical(before))).isEqualTo(7);
+        assertThat(publisher.pins().far().read(physical(far), MemorySegment.ofArray(new long[1]))).isFalse();
+        TestNode.Pin after = pin(client, client.map(ANONYMOUS, MIB, 0, 0), 4096, true);
+        assertThat(after.memory()).isNotSameAs(before.memory());
+    }
+
+    @Test
     void pinningAgainIsCheap() throws Exception {
         long address = client.map(ANONYMOUS, MIB, 0, 0);
         UserMemory memory = pin(client, address, MIB, true).memory();

@@ -4,11 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import devnode.fuse.launch.Launch;
+import devnode.fuse.linux.Linux;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.TreeSet;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -48,8 +51,17 @@ class LaunchTest {
     /** Runs a shell command line. @return what it printed */
     private List<String> shell(String line) throws IOException, InterruptedException {
         Path output = directory.resolve("output");
-        assertThat(run("sh", "-c", "{ " + line + "; } > " + output + " 2>&1")).isZero();
+        int exit = run("sh", "-c", "{ " + line + "; } > " + output + " 2>&1");
+        assertThat(exit).as(() -> "exit code; the program said " + readAll(output)).isZero();
         return Files.readAllLines(output);
+    }
+
+    private static String readAll(Path file) {
+        try {
+            return Files.readString(file);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     @Test
@@ -64,6 +76,29 @@ class LaunchTest {
         assertThat(shell(Native.program() + " " + PATH + " newfd")).containsExactly("new 1 1", "differs 1", "struct 0 1 7", "use 0 0",
                 "foreign -1 25", "badf -1 9", "wild -1 14", "closed 0 0", "bad 0", "child 1");
         await().until(() -> node.inUse() == 0);
+    }
+
+    @Test
+    void newFilesCanBeMapped() throws Exception {
+        int file = Linux.createMemoryFile("bar");
+        Linux.truncate(file, 4096);
+        node.mappable = OptionalInt.of(file);
+        try {
+            assertThat(shell(Native.program() + " " + PATH + " newmap")).containsExactly("other 42");
+        } finally {
+            Linux.close(file);
+        }
+    }
+
+    @Test
+    void clientsKilledAtAnyMomentLeaveNothing() throws Exception {
+        shell("for i in $(seq 60); do " + Native.program() + " " + PATH + " storm & sleep 0.0$((i % 7 + 1)); kill -9 $!; wait $! 2>/dev/null || true; done");
+        await().untilAsserted(() -> {
+            assertThat(node.inUse()).isZero();
+            assertThat(node.sleeping).hasValue(0);
+        });
+        assertThat(node.pins).isNotEmpty();
+        assertThat(shell(Native.program() + " " + PATH + " ioctls | head -1")).containsExactly("nothing 0 0");
     }
 
     @Test

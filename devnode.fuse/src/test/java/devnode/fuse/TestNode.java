@@ -184,7 +184,10 @@ final class TestNode implements DeviceNode {
                 }
                 throw refused;
             }
-            pins.put(struct.get(JAVA_LONG, 24), new Pin(memory, runs));
+            Pin replaced = pins.put(struct.get(JAVA_LONG, 24), new Pin(memory, runs));
+            if (replaced != null) {
+                replaced.unpin();
+            }
             return 0;
         }
 

@@ -87,6 +87,13 @@ static void latency(int n) {
   printf("p50 %.2f p99 %.2f min %.2f\n", t[n / 2], t[n / 100 * 99], t[0]);
 }
 
+static long rounds;
+
+static void *caller(void *unused) {
+  for (long i = 0; i < rounds; i++) ioctl(node, NOTHING, 0);
+  return 0;
+}
+
 /* Reads commands from stdin, so that the test can look at things in between. */
 static void interact(void) {
   char line[256], what[32];
@@ -121,6 +128,11 @@ static void interact(void) {
     else if (!strcmp(what, "fork")) {
       if (!fork()) { close(0); close(1); close(2); sleep(2); _exit(0); }
       show("fork", 0);
+    } else if (!strcmp(what, "exec")) { /* another program, the same process and node */
+      char number[16];
+      sprintf(number, "%d", node);
+      fcntl(node, F_SETFD, 0);
+      execl("/proc/self/exe", "client", number, "inherited", (char *)0);
     } else if (!strcmp(what, "exit")) return;
     fflush(stdout);
   }
@@ -131,6 +143,20 @@ int main(int argc, char **argv) {
   const char *command = argv[2];
   long n = argc > 3 ? atol(argv[3]) : 0;
   setvbuf(stdout, 0, _IOLBF, 0);
+  if (!strcmp(command, "nobody")) { /* as a user without rights */
+    setresgid(65534, 65534, 65534);
+    setresuid(65534, 65534, 65534);
+    int f = open(path, O_RDWR);
+    show("open", f < 0 ? -1 : 0);
+    if (f >= 0) show("ioctl", ioctl(f, OWNER, 0));
+    return 0;
+  }
+  if (!strcmp(command, "inherited")) {
+    node = atoi(path);
+    printf("ready\n");
+    interact();
+    return 0;
+  }
   node = open(path, O_RDWR | O_CLOEXEC);
   if (node < 0) { show("open", -1); return 3; }
   if (!strcmp(command, "open")) { show("open", 0); }
@@ -313,6 +339,30 @@ int main(int argc, char **argv) {
     pid_t child = fork();
     if (!child) { int x = ioctl(node, NEW_FILE, 0); printf("child %d\n", x >= 0); fflush(stdout); _exit(0); }
     waitpid(child, 0, 0);
+  } else if (!strcmp(command, "newmap")) {
+    int f = ioctl(node, NEW_FILE, 0), g = ioctl(node, NEW_FILE, 0);
+    volatile uint32_t *m = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, f, 0);
+    volatile uint32_t *o = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, g, 0);
+    if ((void *)m == MAP_FAILED || (void *)o == MAP_FAILED) { show("map", -1); return 0; }
+    m[3] = 42;
+    printf("other %u\n", o[3]);
+  } else if (!strcmp(command, "storm")) { /* until killed: everything at once, from several threads */
+    pthread_t t[3];
+    pthread_create(t, 0, hammer, 0);
+    pthread_create(t + 1, 0, sleeper, 0);
+    for (;;) {
+      void *m = mmap(0, 65536, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+      struct pin p = {(uint64_t)m, 65536, 1, (uint64_t)getpid()};
+      ioctl(node, PIN, &p);
+      close(open(path, O_RDWR));
+      int x = ioctl(node, NEW_FILE, 0);
+      if (x >= 0) close(x);
+      ioctl(node, BECOME_READABLE, 0);
+      struct pollfd q = {node, POLLIN, 0};
+      poll(&q, 1, 1);
+      ioctl(node, SUM, m);
+      munmap(m, 65536);
+    }
   } else if (!strcmp(command, "passfd")) {
     int e = eventfd(0, EFD_NONBLOCK);
     uint64_t count = 0;
@@ -327,6 +377,13 @@ int main(int argc, char **argv) {
     show("owner", ioctl(node, OWNER, 0));
   } else if (!strcmp(command, "latency")) {
     latency(n);
+  } else if (!strcmp(command, "throughput")) {
+    pthread_t t[4];
+    rounds = n;
+    double begin = now();
+    for (int i = 0; i < 4; i++) pthread_create(t + i, 0, caller, 0);
+    for (int i = 0; i < 4; i++) pthread_join(t[i], 0);
+    printf("persecond %.0f\n", 4 * n / (now() - begin) * 1e3);
   } else if (!strcmp(command, "interact")) {
     printf("ready\n");
     interact();

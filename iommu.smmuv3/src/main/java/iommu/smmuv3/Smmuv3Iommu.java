@@ -53,7 +53,8 @@ public final class Smmuv3Iommu implements IommuHardware {
         int stage() default 1;
 
         /** Width of StreamIDs. */
-        @AttributeDefinition(name = "StreamID bits", description = "16 for one PCI segment, and one more for each doubling of segments")
+        @AttributeDefinition(name = "StreamID bits",
+                description = "16 for one PCI segment, and one more for each doubling of segments")
         int streamid_bits() default 20;
     }
 

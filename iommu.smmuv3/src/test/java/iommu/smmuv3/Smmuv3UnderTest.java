@@ -5,7 +5,9 @@ import iommu.smmuv3.unit.SmmuFeatures;
 import iommu.tck.BackendUnderTest;
 import iommu.tck.Capabilities;
 import iommu.tck.RunningBackend;
+import iommufd.api.dma.RequesterId;
 import iommufd.api.memory.PhysicalMemory;
+import java.util.Optional;
 
 /** What the kit is told. */
 record Smmuv3UnderTest(DriverOptions options) implements BackendUnderTest {
@@ -20,6 +22,12 @@ record Smmuv3UnderTest(DriverOptions options) implements BackendUnderTest {
                 .withDirtyTracking().withNestParent()
                 .withKeptTableBytes(8L << options.granuleLg2());
         return options.prefersStage2() ? capabilities : capabilities.withPasidBits(20).withoutWriteOnly();
+    }
+
+    /** The stream table ends before it. */
+    @Override
+    public Optional<RequesterId> stranger() {
+        return Optional.of(new RequesterId(1 << SmmuFeatures.DEFAULT.streamIdBits()));
     }
 
     @Override

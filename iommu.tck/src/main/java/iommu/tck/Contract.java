@@ -8,8 +8,10 @@ import org.assertj.core.api.InstanceOfAssertFactories;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Timeout;
 
-/** One area of the contract, tried on a fresh machine per test. After each test nothing may have leaked. */
+/** One area of the contract, tried on a fresh machine per test. After each test nothing may have leaked. What hangs, fails. */
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 abstract class Contract {
     /** The machine under test. */
     Machine machine;
@@ -24,6 +26,7 @@ abstract class Contract {
     }
 
     @AfterEach
+    @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
     final void powerOff() {
         if (machine != null) {
             machine.close();

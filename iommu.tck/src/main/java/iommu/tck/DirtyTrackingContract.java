@@ -144,6 +144,27 @@ abstract class DirtyTrackingContract extends Contract {
     }
 
     @Test
+    void clearingThroughAPartOfAnEntryLetsNoCachedPartOfItWriteUnseen() {
+        for (long size : machine.testablePageSizes(domain)) {
+            machine.memory.rewind();
+            if (size == page || !machine.memory.fits(size, size)) {
+                continue;
+            }
+            long iova = machine.iova(device, domain, size, size);
+            Mapped large = Mapped.of(iova, machine.memory.take(size, size), size);
+            domain.map(iova, large.runs(), READ_WRITE);
+            for (int round = 0; round < 2; round++) {
+                traffic.writeArrives(port, large, iova, 8);
+                traffic.writeArrives(port, large, iova + size - page, 8);
+                assertCovers(dirty(iova, iova + page - 1, true), iova);
+                traffic.writeArrives(port, large, iova + size - page, 8);
+                assertCovers(dirty(iova, large.lastIova(), true), iova + size - page);
+            }
+            domain.unmap(iova, large.lastIova());
+        }
+    }
+
+    @Test
     void mapSmallestReportsSmallPagesWhereALargeEntryWouldFit() {
         long size = machine.largePageBytes(domain);
         long iova = machine.iova(device, domain, size, size);

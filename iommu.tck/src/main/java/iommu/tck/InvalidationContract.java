@@ -18,6 +18,8 @@ import org.junit.jupiter.api.Test;
 abstract class InvalidationContract extends Contract {
     private static final long SENTINEL = 0x5ea1ed_5ea1ed_5eL;
     private static final long CONCURRENT_NANOS = TimeUnit.MILLISECONDS.toNanos(700);
+    /** Every so many rounds the changes wait for the DMA threads, so that these take part however busy the machine is. */
+    private static final int MEETING = 32;
     /** More than a ring of pending invalidations would hold. */
     private static final int MANY = 1500;
 
@@ -201,11 +203,20 @@ abstract class InvalidationContract extends Contract {
                     assertThat(Traffic.longAt(frame.physicalAddress(0))).as("frame unmapped in round %d", round - 8).isEqualTo(SENTINEL);
                 }
                 domain.map(iova, frame, READ_WRITE);
+                boolean meets = round % MEETING == 0;
+                if (meets) {
+                    one.awaitRounds(1);
+                    two.awaitRounds(1);
+                }
                 for (int spin = 0; spin < 50 * (round % 8); spin++) {
                     Thread.onSpinWait();
                 }
                 domain.unmap(iova, iova + page - 1);
                 Traffic.putLong(frame.physicalAddress(0), SENTINEL);
+                if (meets) {
+                    one.awaitRounds(1);
+                    two.awaitRounds(1);
+                }
             }
         }
     }
@@ -228,6 +239,10 @@ abstract class InvalidationContract extends Contract {
             for (int round = 0; System.nanoTime() < end; round++) {
                 PinnedRuns runs = round % 2 == 0 ? whole.runs() : crooked;
                 domain.map(iova, runs, READ_WRITE);
+                if (round % MEETING == 0) {
+                    one.awaitRounds(2);
+                    two.awaitRounds(2);
+                }
                 Thread.yield();
                 assertThat(domain.unmap(iova, iova + 2 * large - 1)).isEqualTo(runs.totalBytes());
             }

@@ -14,11 +14,15 @@ import iommufd.api.hardware.PagingOptions;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** Addresses nobody sane would send: they are refused like any other, and harm nothing. */
 abstract class WildAddressContract extends Contract {
+    private static final int MOST_ROUNDS = 15_000;
+    private static final long WARM_UP_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
+
     private Device device;
     private PagingDomain domain;
     private HardwarePort port;
@@ -145,5 +149,22 @@ abstract class WildAddressContract extends Contract {
         }
         domain.unmap(iova, hole.lastIova());
         Traffic.isRefused(port, iova);
+    }
+
+    /** The virtual machine may deliver a bus error of compiled code late; it must not escape from the request. */
+    @Test
+    void dmaToWhereNoMemoryIsEndsWithoutAnswerInCompiledCodeToo() {
+        long iova = machine.iova(device, domain, page, page);
+        Mapped hole = Mapped.of(iova, machine.memory.hole(), page);
+        domain.map(iova, hole.runs(), READ_WRITE);
+        MemorySegment bytes = MemorySegment.ofArray(new byte[16]);
+        long end = System.nanoTime() + WARM_UP_NANOS;
+        for (int round = 0; round < MOST_ROUNDS && System.nanoTime() < end; round++) {
+            assertThat(port.write(iova, bytes, 0, 16)).isEqualTo(DmaStatus.ABORTED);
+            assertThat(port.read(iova, bytes, 0, 16)).isEqualTo(DmaStatus.ABORTED);
+            port.fetchAndAdd(iova, 1);
+            assertThat(port.status()).isEqualTo(DmaStatus.ABORTED);
+        }
+        traffic.passesThroughout(port, mapped);
     }
 }

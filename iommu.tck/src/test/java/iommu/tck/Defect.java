@@ -89,6 +89,7 @@ enum Defect {
     DIRTY_FIRST_PAGE_ONLY("DirtyTracking.exactlyTheWrittenPagesAreReported"),
     DIRTY_LOST_AFTER_CLEAR("DirtyTracking.aClearedPageIsReportedAgainThoughItWasCached",
             "DirtyTracking.everyPortsWritesAreReportedAgainAfterAClear",
+            "DirtyTracking.clearingThroughAPartOfAnEntryLetsNoCachedPartOfItWriteUnseen",
             "DirtyTracking.copyingWhatIsReportedLosesNoByteOfConcurrentDma", "RandomSequence.randomSequencesBehaveAsTheModel"),
     DIRTY_CLEARS_EVERYTHING("DirtyTracking.readingAPartReportsAndClearsThatPartOnly"),
     DIRTY_MISSES_ATOMICS("DirtyTracking.atomicsAreWrites"),
@@ -148,7 +149,8 @@ enum Defect {
     UPPER_ADDRESS_BITS_IGNORED("WildAddress.wildAddressesAreRefused", "WildAddress.wildAddressesTranslateToNothing",
             "WildAddress.aRequestPastTheEndOfTheAddressSpaceDoesNotWrapToItsStart"),
     UNMAP_COMPARES_SIGNED("WildAddress.unmappingTheWholeAddressSpaceTakesEverythingAndNeverFails"),
-    MISSING_MEMORY_CALLED_FAULT("WildAddress.dmaToWhereNoMemoryIsEndsWithoutAnswer");
+    MISSING_MEMORY_CALLED_FAULT("WildAddress.dmaToWhereNoMemoryIsEndsWithoutAnswer",
+            "WildAddress.dmaToWhereNoMemoryIsEndsWithoutAnswerInCompiledCodeToo");
 
     private final List<String> noticedBy;
 

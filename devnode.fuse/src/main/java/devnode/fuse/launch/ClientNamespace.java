@@ -3,8 +3,9 @@ package devnode.fuse.launch;
 import devnode.fuse.linux.ErrorNumber;
 import devnode.fuse.linux.Linux;
 import devnode.fuse.server.FuseServer;
+import iommufd.api.Errno;
+import iommufd.api.IommufdException;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -46,7 +47,7 @@ final class ClientNamespace {
                 Files.deleteIfExists(stage);
             }
         } catch (IOException e) {
-            throw new UncheckedIOException("/dev cannot be filled", e);
+            throw new IommufdException(Errno.EIO, "/dev cannot be filled: " + e, e);
         }
         ErrorNumber.check("the working directory cannot be entered", Linux.changeDirectory(directory));
     }

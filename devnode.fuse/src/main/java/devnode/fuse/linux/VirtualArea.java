@@ -52,7 +52,8 @@ public final class VirtualArea {
         return loadText(process, address);
     }
 
-    private int loadText(int process, long address) {
+    /** As {@link #load}, for kernels without the ioctl. */
+    int loadText(int process, long address) {
         try (BufferedReader lines = Files.newBufferedReader(Path.of("/proc/" + process + "/maps"))) {
             String line;
             boolean any = false;

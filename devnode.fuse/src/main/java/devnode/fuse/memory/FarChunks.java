@@ -18,6 +18,14 @@ public final class FarChunks implements FarMemory {
     private static final long CHUNK_BYTES = 1L << CHUNK_LG2;
     private static final int COUNT = (int) (END - START >>> CHUNK_LG2);
 
+    /**
+     * Instances before this one, in this process: their addresses may still be in tables of IOMMUs, so each starts elsewhere. A system
+     * property, because after an update of the bundle even the classes are others.
+     */
+    private static final String GENERATIONS = "devnode.fuse.far.generations";
+    private static final int GENERATION_CHUNKS = COUNT / 16;
+
+    private final int firstIndex = nextGeneration() * GENERATION_CHUNKS % COUNT;
     private final AtomicReferenceArray<Chunk> chunks = new AtomicReferenceArray<>(COUNT);
     private final BitSet taken = new BitSet();
 
@@ -42,8 +50,8 @@ public final class FarChunks implements FarMemory {
         for (long at = address; at < end;) {
             Chunk chunk = process.farChunks.get(at >>> CHUNK_LG2);
             if (chunk == null) {
-                int index = taken.nextClearBit(0);
-                if (index >= COUNT) {
+                int index = freeIndex();
+                if (index < 0) {
                     undo(runs, before);
                     throw new IommufdException(Errno.ENOMEM, "private memory of other processes uses up all far addresses");
                 }
@@ -143,6 +151,23 @@ public final class FarChunks implements FarMemory {
             for (int i = 0; i < undone.count(); i++) {
                 unpin(undone.physicalAddress(i), undone.lengthBytes(i));
             }
+        }
+    }
+
+    /** @return -1 if there is none */
+    private int freeIndex() {
+        int index = taken.nextClearBit(firstIndex);
+        if (index >= COUNT) {
+            index = taken.nextClearBit(0);
+        }
+        return index < COUNT ? index : -1;
+    }
+
+    private static int nextGeneration() {
+        synchronized (System.getProperties()) {
+            int generation = Integer.getInteger(GENERATIONS, 0);
+            System.setProperty(GENERATIONS, String.valueOf(generation + 1));
+            return generation;
         }
     }
 

@@ -2,9 +2,9 @@ package devnode.fuse.server;
 
 import devnode.fuse.linux.ErrorNumber;
 import devnode.fuse.linux.Linux;
+import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -12,12 +12,15 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A mounted FUSE file system: at a directory for all to see, or in a mount namespace of a thread of ours, which nobody else sees and
  * which goes when this process does.
  */
 final class FuseMount {
+    private static final Logger LOG = LoggerFactory.getLogger(FuseMount.class);
     private static final int CLONE_FS = 0x200;
     private static final int CLONE_NEWNS = 0x20000;
     private static final long MS_NOSUID = 2;
@@ -51,7 +54,7 @@ final class FuseMount {
         try {
             mount = new FuseMount(publicPoint.isPresent() ? publicPoint.get() : Files.createTempDirectory("devnode"), publicPoint.isEmpty());
         } catch (IOException e) {
-            throw new UncheckedIOException("no temporary directory can be made to mount at", e);
+            throw new IommufdException(Errno.EIO, "no temporary directory can be made to mount at", e);
         }
         try {
             mount.onKeeper(mount::mount);
@@ -102,14 +105,14 @@ final class FuseMount {
             try {
                 Files.deleteIfExists(point);
             } catch (IOException e) {
-                throw new UncheckedIOException("the mount point was used by somebody else", e);
+                LOG.warn("the mount point {} cannot be removed", point, e);
             }
         }
     }
 
     private void mount() {
         device = ErrorNumber.check("/dev/fuse cannot be opened: is FUSE in the kernel (modprobe fuse), and passed into this container?",
-                Linux.open("/dev/fuse", Linux.O_RDWR));
+                Linux.open("/dev/fuse", Linux.O_RDWR | Linux.O_NONBLOCK));
         if (isPrivate) {
             ErrorNumber.check("no private mount namespace can be made: CAP_SYS_ADMIN is needed (run as root)", Linux.unshare(CLONE_FS | CLONE_NEWNS));
             ErrorNumber.check("the mounts of the private namespace cannot be kept private", Linux.mount("none", "/", "none", MS_REC | MS_SLAVE, ""));

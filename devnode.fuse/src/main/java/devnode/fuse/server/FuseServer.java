@@ -24,6 +24,7 @@ import java.util.OptionalInt;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -91,6 +92,7 @@ public final class FuseServer {
     private void initialise() {
         try (Arena arena = Arena.ofConfined()) {
             Exchange exchange = new Exchange(arena, mount.device());
+            Linux.poll(mount.device(), Linux.POLLIN, (int) TimeUnit.NANOSECONDS.toMillis(PATIENCE_NANOS));
             ErrorNumber.check("the kernel does not start to talk FUSE", Linux.read(mount.device(), exchange.in.address(), Exchange.BUFFER_BYTES));
             exchange.begin();
             long offered = Integer.toUnsignedLong(exchange.in.get(Message.INT, Init.IN_FLAGS))
@@ -137,6 +139,11 @@ public final class FuseServer {
                 drain(node.path, file.gate, file);
                 file.close();
             }
+        }
+        // Another thread may be closing files that clients let go of at this moment.
+        long deadline = System.nanoTime() + PATIENCE_NANOS;
+        while (!node.files.isEmpty() && System.nanoTime() - deadline < 0) {
+            LockSupport.parkNanos(TimeUnit.MICROSECONDS.toNanos(200));
         }
     }
 
@@ -302,8 +309,14 @@ public final class FuseServer {
         Reader reader = new Reader(this, order);
         Thread thread = Thread.ofPlatform().name("devnode-" + readerNumber.incrementAndGet()).daemon().unstarted(reader);
         readers.put(reader, thread);
-        thread.start();
-        return true;
+        try {
+            thread.start();
+            return true;
+        } catch (OutOfMemoryError noMoreThreads) {
+            LOG.error("no thread can be started for one more request", noMoreThreads);
+            readers.remove(reader);
+            return false;
+        }
     }
 
     void readerEnds(Reader reader) {

@@ -85,12 +85,12 @@ final class OpenFile {
 
     /** The client has let go of it, or must. */
     void close() {
-        owner.files.remove(this);
         try {
             node.close();
         } catch (RuntimeException | Error failed) {
             LOG.warn("{}: closing failed", owner.path, failed);
         }
+        owner.files.remove(this); // last: whoever withdraws the service waits for it
         pollChanged();
     }
 }

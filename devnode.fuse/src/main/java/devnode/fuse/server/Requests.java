@@ -145,7 +145,9 @@ final class Requests {
             exchange.reply(-refused.errno().number());
             return;
         }
-        int flags = Open.DIRECT_IO | Open.PARALLEL_DIRECT_WRITES | (file.positioned ? 0 : Open.STREAM);
+        // The kernel takes no file that is a stream and can be mapped.
+        boolean stream = !file.positioned && file.mappableFile.isEmpty();
+        int flags = Open.DIRECT_IO | Open.PARALLEL_DIRECT_WRITES | (stream ? Open.STREAM : 0);
         int backing = 0;
         if (file.mappableFile.isPresent()) {
             try {

@@ -15,7 +15,7 @@ public final class InvalidationLog {
     public static final int CAPACITY = 256;
 
     private static final int ENTRY_LONGS = 4;
-    private static final int SPINS_BEFORE_YIELD = 2_000;
+    private static final int SPINS_BEFORE_YIELD = 500;
     private static final int YIELDS_BEFORE_PARK = 200;
     private static final long PARK_NANOS = 20_000;
     /** The sequence number has a cache line of its own, in the middle of this array. */

@@ -43,7 +43,7 @@ final class ContextTable {
                 | (long) substreamIdBits << StreamTableEntry.S1CDMAX_SHIFT;
     }
 
-    /** Without substreams: writes the descriptor into the slot that is not in use. It counts once the stream's entry points there. */
+    /** Without substreams: writes the descriptor into the unused slot. It counts once the stream's entry points there. */
     void write(long[] words) {
         slot ^= 1;
         EntryLeaf.write(EntryLeaf.entry(top, slot), words, 0);

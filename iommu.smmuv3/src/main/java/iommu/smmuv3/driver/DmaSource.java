@@ -6,6 +6,6 @@ import iommufd.api.hardware.HardwarePort;
 /** The bus in front of the unit: where devices are connected. */
 @FunctionalInterface
 public interface DmaSource {
-    /** A connection for requests of {@code requesterId} with {@code pasid}, or without if it is {@link iommufd.api.dma.Pasid#NONE}. */
+    /** A connection for requests of {@code requesterId}. @param pasid theirs, or {@link iommufd.api.dma.Pasid#NONE} */
     HardwarePort openPort(RequesterId requesterId, int pasid);
 }

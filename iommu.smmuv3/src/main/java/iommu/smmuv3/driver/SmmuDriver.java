@@ -74,7 +74,8 @@ public final class SmmuDriver implements IommuHardware, AutoCloseable {
     }
 
     private void check() {
-        int needed0 = IDR0_S1P | IDR0_S2P | IDR0_TTF_AARCH64 | IDR0_COHACC | IDR0_ASID16 | IDR0_VMID16 | IDR0_CD2L | IDR0_ST_LEVEL_2;
+        int needed0 = IDR0_S1P | IDR0_S2P | IDR0_TTF_AARCH64 | IDR0_COHACC | IDR0_ASID16 | IDR0_VMID16
+                | IDR0_CD2L | IDR0_ST_LEVEL_2;
         int needed5 = switch (options.granuleLg2()) {
             case 12 -> IDR5_GRAN4K;
             case 14 -> IDR5_GRAN16K;

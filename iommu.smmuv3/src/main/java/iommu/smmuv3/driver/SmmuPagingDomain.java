@@ -66,7 +66,8 @@ final class SmmuPagingDomain implements PagingDomain {
     /** The context descriptor of a first stage. */
     long[] contextDescriptor() {
         long[] words = new long[ContextDescriptor.WORDS];
-        words[0] = INPUT_SIZE_BITS << ContextDescriptor.T0SZ_SHIFT | ContextDescriptor.tg0(granuleLg2) << ContextDescriptor.TG0_SHIFT
+        words[0] = INPUT_SIZE_BITS << ContextDescriptor.T0SZ_SHIFT
+                | ContextDescriptor.tg0(granuleLg2) << ContextDescriptor.TG0_SHIFT
                 | ContextDescriptor.TTB0_CACHEABLE | ContextDescriptor.EPD1 | ContextDescriptor.VALID
                 | ADDRESS_BITS_ENCODED << ContextDescriptor.IPS_SHIFT | ContextDescriptor.AA64 | ContextDescriptor.R
                 | ContextDescriptor.A | ContextDescriptor.ASET | (long) id << ContextDescriptor.ASID_SHIFT

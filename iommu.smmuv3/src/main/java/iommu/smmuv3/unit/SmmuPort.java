@@ -28,6 +28,8 @@ final class SmmuPort extends TranslatingPort {
     private final int substreamId;
     private final FaultNote note;
     private final StreamConfiguration configuration;
+    private final StageOne stage1;
+    private final StageTwo stage2;
     /** log2 of the largest first-stage page of which smaller pieces are in the IOTLB's first array. */
     private int grainLg2 = Iotlb.SMALL_PAGE_LG2;
     /** log2 of the largest page of which 2 MiB pieces are in the IOTLB, or 0. */
@@ -40,6 +42,8 @@ final class SmmuPort extends TranslatingPort {
         this.substreamId = substreamId;
         note = new FaultNote(substreamId);
         configuration = new StreamConfiguration(unit, note, requesterId.value(), substreamId);
+        stage1 = configuration.stage1;
+        stage2 = configuration.stage2;
     }
 
     @Override
@@ -51,7 +55,6 @@ final class SmmuPort extends TranslatingPort {
         if (!stream.translatesStage1) {
             return walkPastStage1(iova, accessBit);
         }
-        StageOne stage1 = stream.stage1;
         long canonical = stage1.canonical(iova);
         long output = stage1.walk(canonical, accessBit);
         if (output < 0) {
@@ -61,12 +64,12 @@ final class SmmuPort extends TranslatingPort {
         int pageLg2 = inputLg2;
         int rights = stage1.rights;
         if (stream.translatesStage2) {
-            output = stream.stage2.walk(output, accessBit, SmmuEvent.CLASS_IN);
+            output = stage2.walk(output, accessBit, SmmuEvent.CLASS_IN);
             if (output < 0) {
                 return REFUSED;
             }
-            pageLg2 = Math.min(pageLg2, stream.stage2.pageLg2);
-            rights &= stream.stage2.rights;
+            pageLg2 = Math.min(pageLg2, stage2.pageLg2);
+            rights &= stage2.rights;
         }
         if (output >= HostMemory.SIZE_BYTES) {
             return NOWHERE | iova & OFFSET;
@@ -87,12 +90,12 @@ final class SmmuPort extends TranslatingPort {
         int pageLg2 = Iotlb.LARGE_PAGE_LG2;
         int rights = DmaAccess.READ_WRITE.bits();
         if (stream.translatesStage2) {
-            output = stream.stage2.walk(iova, accessBit, SmmuEvent.CLASS_IN);
+            output = stage2.walk(iova, accessBit, SmmuEvent.CLASS_IN);
             if (output < 0) {
                 return REFUSED;
             }
-            pageLg2 = stream.stage2.pageLg2;
-            rights = stream.stage2.rights;
+            pageLg2 = stage2.pageLg2;
+            rights = stage2.rights;
         }
         if (output >= HostMemory.SIZE_BYTES) {
             return NOWHERE | iova & OFFSET;
@@ -144,8 +147,8 @@ final class SmmuPort extends TranslatingPort {
             return;   // then there are no translations either
         }
         boolean sameVmid = SmmuInvalidation.vmid(tag) == stream.vmid;
-        boolean stage1 = stream.translatesStage1;
-        boolean sameAsid = stage1 && SmmuInvalidation.asid(tag) == stream.stage1.asid();
+        boolean byStage1 = stream.translatesStage1;
+        boolean sameAsid = byStage1 && SmmuInvalidation.asid(tag) == stage1.asid();
         switch (kind) {
             case SmmuInvalidation.TRANSLATIONS -> forgetTranslations();
             case SmmuInvalidation.BOTH_STAGES -> {
@@ -154,7 +157,7 @@ final class SmmuPort extends TranslatingPort {
                 }
             }
             case SmmuInvalidation.STAGE1 -> {
-                if (sameVmid && stage1) {
+                if (sameVmid && byStage1) {
                     forgetTranslations();
                 }
             }
@@ -169,12 +172,12 @@ final class SmmuPort extends TranslatingPort {
                 }
             }
             case SmmuInvalidation.STAGE1_RANGE_ANY_ASID -> {
-                if (sameVmid && stage1) {
+                if (sameVmid && byStage1) {
                     forgetRange(first, last);
                 }
             }
             case SmmuInvalidation.STAGE2_RANGE -> {
-                if (sameVmid && stage1 && stream.translatesStage2) {
+                if (sameVmid && byStage1 && stream.translatesStage2) {
                     forgetTranslations();   // combined entries are not tagged by their intermediate address
                 } else if (sameVmid && stream.translatesStage2) {
                     forgetRange(first, last);

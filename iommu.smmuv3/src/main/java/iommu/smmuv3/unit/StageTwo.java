@@ -79,10 +79,6 @@ final class StageTwo {
         return granuleLg2 == 12 ? startLevel + 1 : startLevel;
     }
 
-    int granuleLg2() {
-        return granuleLg2;
-    }
-
     /**
      * Translates one intermediate address, updating AF and the dirty state as configured.
      *

@@ -1,6 +1,7 @@
 package iommu.smmuv3.unit;
 
 import static iommu.smmuv3.format.SmmuRegister.*;
+import static iommufd.api.DmaAccess.READ_BIT;
 
 import iommu.common.unit.PhysicalWords;
 import iommu.common.unit.RegisterFile;
@@ -164,7 +165,8 @@ final class StreamConfiguration {
     private long loadContext(long contexts, int form, int index) {
         long address = contexts + ((long) index << ContextDescriptor.BYTES_LG2);
         if (form == StreamTableEntry.S1FMT_2LEVEL_4K || form == StreamTableEntry.S1FMT_2LEVEL_64K) {
-            int leafLg2 = form == StreamTableEntry.S1FMT_2LEVEL_4K ? ContextDescriptor.LEAF_4K_LG2 : ContextDescriptor.LEAF_64K_LG2;
+            int leafLg2 = form == StreamTableEntry.S1FMT_2LEVEL_4K ? ContextDescriptor.LEAF_4K_LG2
+                    : ContextDescriptor.LEAF_64K_LG2;
             long slot = physical(contexts + ((long) index >>> leafLg2 << L1_BYTES_LG2));
             if (slot < 0) {
                 return slot;
@@ -199,6 +201,6 @@ final class StreamConfiguration {
 
     /** Where a context structure lies: its address goes through stage 2, if there is one. */
     private long physical(long address) {
-        return translatesStage2 ? stage2.walk(address, iommufd.api.DmaAccess.READ_BIT, SmmuEvent.CLASS_CD) : address;
+        return translatesStage2 ? stage2.walk(address, READ_BIT, SmmuEvent.CLASS_CD) : address;
     }
 }

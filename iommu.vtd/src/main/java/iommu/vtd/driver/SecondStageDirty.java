@@ -10,11 +10,13 @@ final class SecondStageDirty implements DirtyTracking {
     private final VtdDomain domain;
     private final DirtyTableReader reader;
     private final long lastInTable;
+    private final long largestInside;
 
     SecondStageDirty(VtdDomain domain, RadixTable table) {
         this.domain = domain;
         reader = table.dirtyReader();
         lastInTable = table.format().inputLast();
+        largestInside = Long.highestOneBit(table.format().pageSizes()) - 1;
     }
 
     @Override
@@ -32,29 +34,9 @@ final class SecondStageDirty implements DirtyTracking {
             return;
         }
         long last = Long.compareUnsigned(lastIova, lastInTable) < 0 ? lastIova : lastInTable;
-        Extent extent = new Extent(sink);
-        if (reader.read(iova, last, clear, extent) && clear) {
-            domain.invalidate(extent.first, extent.last, true);
-        }
-    }
-
-    /** What was reported: entries may reach beyond the range that was asked for, and all of each must be invalidated. */
-    private static final class Extent implements DirtySink {
-        private final DirtySink sink;
-        private long first = -1L;
-        private long last;
-
-        Extent(DirtySink sink) {
-            this.sink = sink;
-        }
-
-        @Override
-        public void dirty(long iova, long lengthBytes) {
-            if (Long.compareUnsigned(iova, first) < 0) {
-                first = iova;
-            }
-            last = iova + lengthBytes - 1;
-            sink.dirty(iova, lengthBytes);
+        if (reader.read(iova, last, clear, sink) && clear) {
+            // An entry may reach beyond the range that was asked for, and all of it must be invalidated.
+            domain.invalidate(iova & ~largestInside, Math.min(last | largestInside, lastInTable), true);
         }
     }
 }

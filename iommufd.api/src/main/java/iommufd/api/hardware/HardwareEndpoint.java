@@ -44,6 +44,16 @@ public interface HardwareEndpoint {
      */
     NestedDomain allocateNested(PagingDomain parent, NestedTable table);
 
+    /**
+     * Whether there can be vIOMMUs of this type: asked before anything else is looked at, because an unknown type is what a
+     * client is told first.
+     *
+     * @return true, unless overridden: then {@link #allocateViommu} decides
+     */
+    default boolean offersViommu(int type) {
+        return true;
+    }
+
     /** A vIOMMU over {@code parent}. @throws IommufdException {@link Errno#EOPNOTSUPP} for an unknown type */
     HardwareViommu allocateViommu(PagingDomain parent, ViommuTable table);
 

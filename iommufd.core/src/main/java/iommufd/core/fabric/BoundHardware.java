@@ -192,6 +192,32 @@ final class BoundHardware {
         }
     }
 
+    /**
+     * As {@link #drain}, of hardware that works: on this thread, watched, because handing over to another takes longer than
+     * closing does.
+     */
+    boolean drainHere(List<HardwarePort> ports, CallWatch watch) {
+        long deadline = System.nanoTime() + patience.get().callNanos();
+        boolean drained = true;
+        int place = watch.enter(this);
+        try {
+            for (HardwarePort port : ports) {
+                drained &= port.close(Math.max(1, deadline - System.nanoTime()));
+            }
+        } catch (RuntimeException | Error broken) {
+            stuck = true;
+            fail("ports could not be closed", broken);
+            return false;
+        } finally {
+            watch.exit(place);
+        }
+        if (!drained) {
+            stuck = true;
+            fail("a DMA request did not end when its port was closed", new TimeoutException(name));
+        }
+        return drained;
+    }
+
     /** Marks the hardware as failed. @return what to throw to the caller */
     IommufdException fail(String what, Throwable cause) {
         if (failed.compareAndSet(false, true)) {

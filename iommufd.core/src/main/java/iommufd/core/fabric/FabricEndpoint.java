@@ -233,7 +233,7 @@ public final class FabricEndpoint implements DmaEndpoint {
         return used;
     }
 
-    /** The seat's ports are in force and waiting requests go on. @return ports nobody wants any more; to be closed */
+    /** The seat's ports are in force; who waits goes on at {@link #wake}. @return ports nobody wants any more; to be closed */
     List<HardwarePort> open(Seat next, Map<FabricPort, HardwarePort> successors) {
         List<HardwarePort> unwanted = new ArrayList<>();
         lock.lock();
@@ -247,11 +247,20 @@ public final class FabricEndpoint implements DmaEndpoint {
                     addIfPresent(unwanted, port.connect(successor));
                 }
             });
-            opened.signalAll();
         } finally {
             lock.unlock();
         }
         return unwanted;
+    }
+
+    /** Requests that wait look again. Apart from {@link #open}, so that devices do not take the CPU from who opens the others. */
+    void wake() {
+        lock.lock();
+        try {
+            opened.signalAll();
+        } finally {
+            lock.unlock();
+        }
     }
 
     /**

@@ -176,6 +176,11 @@ public final class GuestIommu {
         }
     }
 
+    /** Whether the hardware may have queues of that type. */
+    public boolean offersQueues(int type) {
+        return held().call("queue types", () -> viommu.offersQueues(type));
+    }
+
     /** Hands a pinned, contiguous queue to the hardware. */
     public GuestQueue openQueue(int type, int index, long physicalAddress, long lengthBytes) {
         GuestQueue queue = new GuestQueue(type, index, physicalAddress, lengthBytes);

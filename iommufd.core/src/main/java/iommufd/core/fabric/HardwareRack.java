@@ -183,8 +183,11 @@ public final class HardwareRack implements HardwareSwap, AutoCloseable {
         synchronized (hardware) {   // who comes second waits until the first has drained
             List<HardwarePort> used = new ArrayList<>();
             endpointsOn(hardware).forEach(endpoint -> used.addAll(endpoint.gate(hardware)));
-            hardware.drain(used);
+            if (!hardware.failed()) {
+                hardware.drainHere(used, watch);
+            }
             if (hardware.failed()) {
+                hardware.drain(used);
                 hardware.sever();
             }
         }

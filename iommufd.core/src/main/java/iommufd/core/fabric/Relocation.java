@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 
@@ -32,6 +33,8 @@ import java.util.concurrent.atomic.AtomicReference;
  * <p>Runs under the topology's write lock, or under its read lock for an endpoint nobody else knows yet.
  */
 final class Relocation implements AutoCloseable {
+    private static final long REST_NANOS = 1_000_000;
+
     private final HardwareRack rack;
     private final Optional<BoundHardware> from;
     private final BoundHardware to;
@@ -216,6 +219,8 @@ final class Relocation implements AutoCloseable {
         List<SpaceTable> tracked = tables.stream().filter(SpaceTable::tracking).toList();
         tracked.forEach(table -> table.dirtyLock().lock());
         try {
+            // Filling tables used this thread's share of the CPU up; devices must not preempt it between the gates.
+            LockSupport.parkNanos(REST_NANOS);
             long closed = System.nanoTime();
             from.ifPresent(rack::quiesce);
             guests.forEach(GuestIommu::stopQueues);
@@ -233,6 +238,7 @@ final class Relocation implements AutoCloseable {
                 unwanted.addAll(endpoint.open(seats.get(endpoint), ports.get(endpoint)));
             }
             long pauseNanos = System.nanoTime() - closed;
+            endpoints.forEach(FabricEndpoint::wake);
             undo.clear();
             to.drain(unwanted);
             giveBack(former, left);

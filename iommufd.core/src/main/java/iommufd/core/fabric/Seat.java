@@ -96,6 +96,11 @@ public final class Seat {
         return ask("allocation of a vIOMMU", e -> e.allocateViommu(parent, table));
     }
 
+    /** As {@link HardwareEndpoint#offersViommu}; without hardware nothing is ruled out. */
+    public boolean offersViommu(int type) {
+        return vacant() || ask("vIOMMU types", e -> e.offersViommu(type));
+    }
+
     void attach(int pasid, HardwareDomain domain) {
         ask("attach", e -> {
             e.attach(pasid, domain);

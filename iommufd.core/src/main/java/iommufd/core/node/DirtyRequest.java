@@ -35,18 +35,15 @@ final class DirtyRequest {
             requireTracking(hwpt, iova, bitBytes);
             return;
         }
-        long partBytes = Long.compareUnsigned(bitBytes, -1L / PART_PAGES) > 0 ? -bitBytes : PART_PAGES * bitBytes;
-        byte[] bitmap = new byte[(int) Math.min(PART_PAGES / 8, (last - iova) / bitBytes / 8 + 1)];
+        int bitLg2 = Long.numberOfTrailingZeros(bitBytes);
+        byte[] bitmap = new byte[(int) Math.min(PART_PAGES / 8, (last - iova >>> bitLg2 >>> 3) + 1)];
         long address = IommuHwptGetDirtyBitmap.data(struct);
-        for (long from = iova; ; from += partBytes) {
-            long left = last - from;
-            boolean lastPart = Long.compareUnsigned(left, partBytes - 1) <= 0;
-            readPart(hwpt, from, lastPart ? left + 1 : partBytes, bitBytes, bitmap, clear);
-            merge(call.memory(), address + (from - iova) / bitBytes / 8, bitmap);
-            boolean done = lastPart || Long.compareUnsigned(mappedLast.getAsLong() - from, partBytes) < 0;
-            if (done) {
-                return;
-            }
+        long mappedPages = (mappedLast.getAsLong() - iova >>> bitLg2) + 1;
+        for (long page = 0; Long.compareUnsigned(page, mappedPages) < 0; page += PART_PAGES) {
+            long from = iova + (page << bitLg2);
+            long pagesAfter = last - from >>> bitLg2;
+            readPart(hwpt, from, Long.compareUnsigned(pagesAfter, PART_PAGES) < 0 ? last - from + 1 : PART_PAGES << bitLg2, bitBytes, bitmap, clear);
+            merge(call.memory(), address + (page >>> 3), bitmap);
         }
     }
 

@@ -77,8 +77,11 @@ final class OpenIommu implements IommufdFile {
     }
 
     private long extended(Caller caller, int request, long argument) throws InterruptedException {
-        IoctlExtension extension = extensions.serving(request).orElseThrow(() -> unknown(request));
-        return sessions.of(extension).ioctl(caller, request, argument);
+        Optional<IoctlExtension> extension = extensions.serving(request);
+        if (extension.isPresent()) {
+            return sessions.of(extension.get()).ioctl(caller, request, argument);
+        }
+        return VfioRequests.serve(this, caller, request, argument).orElseThrow(() -> unknown(request));
     }
 
     private static IommufdException unknown(int request) {

@@ -21,6 +21,7 @@ import iommufd.api.hardware.HardwareDomain;
 import iommufd.api.hardware.HardwareViommu;
 import iommufd.api.memory.UserMemory;
 import iommufd.api.uapi.IommufdFile.ExtensionObject;
+import iommufd.core.space.IovaSpace;
 import iommufd.core.space.PinCharge;
 import java.util.List;
 import java.util.Optional;
@@ -127,6 +128,21 @@ public final class ClientContext {
         return own(ioas).space().unmapInOrder(iova, lengthBytes);
     }
 
+    /** Unmaps whole mappings of {@code [iova, lastIova]} until one cannot go; nothing mapped is no error. */
+    public IovaSpace.Unmapped unmapUntilStuck(Ioas ioas, long iova, long lastIova) {
+        return own(ioas).space().unmapUntilStuck(iova, lastIova);
+    }
+
+    /** Cuts a mapping in two so that the first ends at {@code lastIova}. @throws IommufdException as {@link IovaSpace#cutAfter} */
+    public void cutAfter(Ioas ioas, long lastIova) {
+        own(ioas).space().cutAfter(lastIova);
+    }
+
+    /** Page sizes that every page table of the address space has; all ones without any. */
+    public long commonPageSizes(Ioas ioas) {
+        return own(ioas).space().commonPageSizes();
+    }
+
     /** Whether a range is mapped throughout. @throws IommufdException as {@link Ioas#copy} if not */
     public void checkMapped(Ioas ioas, long iova, long lengthBytes) {
         own(ioas).space().checkMapped(iova, lengthBytes);
@@ -190,6 +206,11 @@ public final class ClientContext {
     /** What the hardware made for a vIOMMU. */
     public HardwareViommu hardwareViommu(Viommu viommu) {
         return context.control(() -> own(viommu).guest().bare());
+    }
+
+    /** Whether the hardware in front of a device may have vIOMMUs of that type. */
+    public boolean offersViommu(BoundDevice device, int type) {
+        return context.control(() -> context.own(device).fabricEndpoint().seat().offersViommu(type));
     }
 
     /** What the hardware tells of a vIOMMU; maybe nothing. */

@@ -48,6 +48,7 @@ public final class Context implements IommufdContext {
     /** Guards what is not volatile; taken inside the topology's read lock. */
     private final ReentrantLock lock = new ReentrantLock();
     private final TreeMap<Integer, Slot> slots = new TreeMap<>();
+    private final PublishedObjects published = new PublishedObjects();
     private final Map<Integer, DeviceGroup> groups = new HashMap<>();
     private final Map<FabricEndpoint, Integer> deviceIds = new ConcurrentHashMap<>();
     private ContextOwner owner;
@@ -125,15 +126,18 @@ public final class Context implements IommufdContext {
     <T extends ContextObject> T publish(T object) {
         assertLocked();
         slots.put(object.id(), new Slot(Optional.of(object)));
+        published.put(object.id(), object);
         return object;
     }
 
     void withdraw(ContextObject object) {
         slots.remove(object.id());
+        published.remove(object.id());
     }
 
     void bury(ContextObject object) {
         slots.put(object.id(), new Slot(Optional.empty()));
+        published.remove(object.id());
     }
 
     void checkOwn(ContextObject object) {
@@ -271,7 +275,8 @@ public final class Context implements IommufdContext {
 
     @Override
     public IommufdObject object(int id) {
-        return control(() -> find(id) instanceof IommufdObject object ? object : noObject(id));
+        checkOpen();
+        return published.get(id) instanceof IommufdObject object ? object : noObject(id);
     }
 
     /** @throws IommufdException {@link Errno#ENOENT} */

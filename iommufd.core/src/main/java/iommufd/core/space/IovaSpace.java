@@ -12,6 +12,7 @@ import iommufd.api.memory.UserMemory;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.locks.ReentrantLock;
@@ -96,15 +97,47 @@ public final class IovaSpace {
             return unmap(iova, lengthBytes);
         } catch (IommufdException refused) {
             boolean all = iova == 0 && lengthBytes == -1L;
-            long last = all ? -1L : iova + (lengthBytes - 1);
-            if (Long.compareUnsigned(last, iova) >= 0) {
-                mappings.firstStuck(iova, last).ifPresent(stuck -> {
-                    if (Long.compareUnsigned(stuck, iova) > 0) {
-                        mappings.unmap(iova, stuck - 1);
-                    }
-                });
-            }
+            mappings.unmapBeforeStuck(iova, all ? -1L : iova + (lengthBytes - 1));
             throw refused;
+        }
+    }
+
+    /**
+     * Unmaps whole areas of {@code [iova, lastIova]}, ascending, until one cannot go. Nothing mapped is no error.
+     */
+    public Unmapped unmapUntilStuck(long iova, long lastIova) {
+        try {
+            return new Unmapped(mappings.unmap(iova, lastIova), Optional.empty());
+        } catch (IommufdException refused) {
+            return new Unmapped(mappings.unmapBeforeStuck(iova, lastIova), Optional.of(refused));
+        }
+    }
+
+    /**
+     * How far an unmap came.
+     *
+     * @param bytes unmapped
+     * @param refusal why it stopped; empty if it did not
+     */
+    public record Unmapped(long bytes, Optional<IommufdException> refusal) {}
+
+    /**
+     * Cuts the mapping at {@code lastIova} in two so that the first ends there; no mapping there is no error.
+     *
+     * @throws IommufdException {@link Errno#EINVAL} if it is pinned by accesses, could be shown by large entries, or would not be cut
+     *         between two pages; {@link Errno#EBUSY} while it is being mapped or unmapped; {@link Errno#EOPNOTSUPP} for exported memory
+     */
+    public void cutAfter(long lastIova) {
+        locked(() -> AreaCut.after(mappings, lastIova));
+    }
+
+    /** Page sizes that every page table of this space has, a bit each; all ones without any. */
+    public long commonPageSizes() {
+        domainsLock.lock();
+        try {
+            return domains.commonPageSizes();
+        } finally {
+            domainsLock.unlock();
         }
     }
 

@@ -34,7 +34,7 @@ final class Mappings {
     PinCharge charge;
 
     /** Domains lock, as all that follow. */
-    private final AreaStock stock;
+    final AreaStock stock;
     private final Slices single = new Slices(1);
     private Area[] leaving = new Area[16];
     private int leavingCount;
@@ -351,8 +351,14 @@ final class Mappings {
         }
     }
 
-    /** Where the first area begins that {@link #unmap} would refuse or wait for. */
-    OptionalLong firstStuck(long start, long last) {
+    /** Unmaps what lies before the first area that {@link #unmap} would refuse or wait for. @return bytes unmapped */
+    long unmapBeforeStuck(long start, long last) {
+        boolean empty = Long.compareUnsigned(last, start) < 0;
+        OptionalLong stuck = empty ? OptionalLong.empty() : firstStuck(start, last);
+        return stuck.isPresent() && Long.compareUnsigned(stuck.getAsLong(), start) > 0 ? unmap(start, stuck.getAsLong() - 1) : 0;
+    }
+
+    private OptionalLong firstStuck(long start, long last) {
         iovaLock.readLock().lock();
         try {
             for (Area area = areas.firstOverlapping(start, last); isWithin(area, last); area = area.next) {
