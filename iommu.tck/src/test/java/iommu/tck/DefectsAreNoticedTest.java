@@ -25,6 +25,8 @@ import org.junit.platform.launcher.core.LauncherFactory;
 
 /** No check of the kit is idle: for every one there is a backend that fails it. */
 class DefectsAreNoticedTest {
+    private static final int TRIES = 25;
+
     @BeforeAll
     static void losePatienceEarly() {
         System.setProperty(QuietPathContract.WARM_UP_MILLIS, "300");
@@ -67,8 +69,18 @@ class DefectsAreNoticedTest {
         return tests;
     }
 
+    /**
+     * What notices a race needs luck: how threads meet is the scheduler's business. A test counts if it fails in one of several
+     * tries; without the defect none fails in any.
+     */
     private static Set<String> failuresWith(Defect defect) {
-        return failures(defect, defect.noticedBy());
+        Set<String> noticed = new TreeSet<>();
+        List<String> unnoticed = defect.noticedBy();
+        for (int attempt = 0; attempt < TRIES && !unnoticed.isEmpty(); attempt++) {
+            noticed.addAll(failures(defect, unnoticed));
+            unnoticed = unnoticed.stream().filter(test -> !noticed.contains(test)).toList();
+        }
+        return noticed;
     }
 
     /** Runs these tests of the kit. @return those that failed */

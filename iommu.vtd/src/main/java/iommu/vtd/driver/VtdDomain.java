@@ -14,8 +14,18 @@ import java.util.Optional;
 
 /** A page table with a domain-id of its own: a second stage, or in scalable mode a first stage. */
 final class VtdDomain implements PagingDomain {
-    /** Where the domain is attached. */
-    private record Attachment(VtdEndpoint endpoint, int pasid) {}
+    /** Where the domain is attached. Compared by hand: the JDK keeps generated comparisons, and with them this bundle's classes. */
+    private record Attachment(VtdEndpoint endpoint, int pasid) {
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Attachment that && endpoint == that.endpoint && pasid == that.pasid;
+        }
+
+        @Override
+        public int hashCode() {
+            return System.identityHashCode(endpoint) * 31 + pasid;
+        }
+    }
 
     private final VtdDriver driver;
     private final CommandQueue queue;
