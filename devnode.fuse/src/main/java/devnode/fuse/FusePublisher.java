@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
@@ -28,7 +29,8 @@ public final class FusePublisher implements ClientLauncher, FarMemory {
     @Activate
     public FusePublisher(FuseConfiguration configuration) {
         Optional<Path> point = Optional.of(configuration.mount_point()).filter(text -> !text.isBlank()).map(Path::of);
-        nodes = new NodePublisher(point, new PermissionRules(configuration.permissions()));
+        nodes = new NodePublisher(point, new PermissionRules(configuration.permissions()),
+                TimeUnit.MICROSECONDS.toNanos(configuration.spin_micros()));
     }
 
     @Reference(cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC, target = "(" + DeviceNode.PATH + "=*)")

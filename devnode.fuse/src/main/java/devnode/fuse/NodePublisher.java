@@ -24,6 +24,7 @@ final class NodePublisher implements AutoCloseable {
 
     private final Optional<Path> point;
     private final PermissionRules permissions;
+    private final long spinNanos;
     private final ClientPins pins = new ClientPins();
     private final ClientProcesses processes = new ClientProcesses(pins);
     private final Map<DeviceNode, Registration> nodes = new HashMap<>();
@@ -32,8 +33,12 @@ final class NodePublisher implements AutoCloseable {
 
     private record Registration(String path, List<Integer> requests) {}
 
-    /** @param point directory to mount at; empty for a private mount */
-    NodePublisher(Optional<Path> point, PermissionRules permissions) {
+    /**
+     * @param point directory to mount at; empty for a private mount
+     * @param spinNanos how long a thread looks for the next request before it sleeps
+     */
+    NodePublisher(Optional<Path> point, PermissionRules permissions, long spinNanos) {
+        this.spinNanos = spinNanos;
         this.point = point;
         this.permissions = permissions;
     }
@@ -61,7 +66,7 @@ final class NodePublisher implements AutoCloseable {
     /** The server, which is started if need be. @throws IommufdException with the reason why it cannot be */
     synchronized FuseServer server() {
         if (server.isEmpty()) {
-            server = Optional.of(FuseServer.start(point, processes));
+            server = Optional.of(FuseServer.start(point, processes, spinNanos));
             nodes.keySet().forEach(this::publish);
         }
         return server.get();

@@ -65,7 +65,7 @@ class NodeLifecycleTest extends NodeTest {
         publisher.close();
         long before = openFiles();
         for (int i = 0; i < 20; i++) {
-            NodePublisher again = new NodePublisher(i % 2 == 0 ? Optional.empty() : Optional.of(directory.resolve("dev")), new PermissionRules());
+            NodePublisher again = new NodePublisher(i % 2 == 0 ? Optional.empty() : Optional.of(directory.resolve("dev")), new PermissionRules(), NodeTest.SPIN_NANOS);
             again.add(PATH, node, List.of());
             again.close();
         }

@@ -12,6 +12,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** A test node that is published at a directory of the test. */
 abstract class NodeTest {
     static final String PATH = "/dev/test/node";
+    static final long SPIN_NANOS = 20_000;
 
     @TempDir
     Path directory;
@@ -23,7 +24,7 @@ abstract class NodeTest {
     void publish() throws IOException, InterruptedException {
         Native.program();
         Path point = Files.createDirectory(directory.resolve("dev"));
-        publisher = new NodePublisher(Optional.of(point), new PermissionRules());
+        publisher = new NodePublisher(Optional.of(point), new PermissionRules(), NodeTest.SPIN_NANOS);
         publisher.add(PATH, node, List.of(TestNode.NEW_FILE, TestNode.NEW_FILE_IN_STRUCT));
     }
 

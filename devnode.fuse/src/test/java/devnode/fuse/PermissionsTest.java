@@ -34,7 +34,7 @@ class PermissionsTest {
     void theKernelEnforcesThem(@TempDir Path directory) throws Exception {
         Native.program();
         Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-xr-x"));
-        try (NodePublisher publisher = new NodePublisher(Optional.of(directory), new PermissionRules("/dev/all=0:0:0666", "/dev/group=0:65534:0660"))) {
+        try (NodePublisher publisher = new NodePublisher(Optional.of(directory), new PermissionRules("/dev/all=0:0:0666", "/dev/group=0:65534:0660"), NodeTest.SPIN_NANOS)) {
             TestNode node = new TestNode();
             publisher.add("/dev/all", node, List.of());
             publisher.add("/dev/group", new TestNode(), List.of());
@@ -55,7 +55,7 @@ class PermissionsTest {
     @Test
     void nodesNeedAPathBelowDevThatIsFree(@TempDir Path directory) throws Exception {
         Native.program();
-        try (NodePublisher publisher = new NodePublisher(Optional.of(directory), new PermissionRules())) {
+        try (NodePublisher publisher = new NodePublisher(Optional.of(directory), new PermissionRules(), NodeTest.SPIN_NANOS)) {
             for (String path : List.of("/dev/a", "/dev/a", "/dev/a/b", "/etc/passwd", "/dev/../etc/x", "/dev//x", "/dev/", "dev/x", "/dev/d/e", "/dev/d")) {
                 publisher.add(path, new TestNode(), List.of());
             }

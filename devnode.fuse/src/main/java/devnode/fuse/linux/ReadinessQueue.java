@@ -40,8 +40,20 @@ public final class ReadinessQueue implements AutoCloseable {
 
     /** Waits until there is something to read, an error, or nothing after all. */
     public void await() {
+        waitFor(-1);
+    }
+
+    /** Asks again and again, without sleeping, until {@link #await} would return at once or some time has passed. */
+    public void spin(long nanos) {
+        long began = System.nanoTime();
+        while (waitFor(0) == 0 && System.nanoTime() - began < nanos) {
+            Thread.onSpinWait();
+        }
+    }
+
+    private int waitFor(int timeoutMillis) {
         try {
-            int ignored = (int) WAIT.invokeExact(CLibrary.state(), queue, event.address(), 1, -1);
+            return (int) WAIT.invokeExact(CLibrary.state(), queue, event.address(), 1, timeoutMillis);
         } catch (Throwable thrown) {
             throw CLibrary.impossible(thrown);
         }

@@ -17,6 +17,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -47,8 +48,10 @@ public final class FuseServer {
 
     private final NodeTree tree = new NodeTree();
     private final OpenFiles files = new OpenFiles();
-    private final Reader.ReadOrder order = new Reader.ReadOrder();
+    private final Reader.ReadOrder order;
     private final Map<Reader, Thread> readers = new ConcurrentHashMap<>();
+    /** Calls under way on other threads than readers; guarded by itself. */
+    private final Map<Thread, OpenFile> outside = new HashMap<>();
     private final AtomicInteger readerNumber = new AtomicInteger();
     private final int ownProcess = (int) ProcessHandle.current().pid();
     private final ClientProcesses processes;
@@ -57,7 +60,8 @@ public final class FuseServer {
     private final long fileSystem;
     private volatile boolean stopping;
 
-    private FuseServer(FuseMount mount, ClientProcesses processes) {
+    private FuseServer(FuseMount mount, ClientProcesses processes, long spinNanos) {
+        this.order = new Reader.ReadOrder(spinNanos);
         this.mount = mount;
         this.processes = processes;
         this.backing = new BackingFiles(mount.device());
@@ -70,11 +74,12 @@ public final class FuseServer {
      * Mounts, without any node yet.
      *
      * @param point directory to mount at for all to see; empty if only programs that are launched shall see it
+     * @param spinNanos how long a thread looks for the next request before it sleeps
      * @throws IommufdException with the reason
      */
-    public static FuseServer start(Optional<Path> point, ClientProcesses processes) {
+    public static FuseServer start(Optional<Path> point, ClientProcesses processes, long spinNanos) {
         FuseMount mount = FuseMount.create(point);
-        FuseServer server = new FuseServer(mount, processes);
+        FuseServer server = new FuseServer(mount, processes, spinNanos);
         try {
             server.initialise();
         } catch (RuntimeException | Error failed) {
@@ -148,8 +153,19 @@ public final class FuseServer {
     }
 
     private void drain(String path, CallGate gate, Object callee) {
-        if (!gate.awaitEmpty(PATIENCE_NANOS, () -> readers.forEach((reader, thread) -> reader.interruptCallTo(thread, callee)))) {
+        if (!gate.awaitEmpty(PATIENCE_NANOS, () -> interruptCallsTo(callee))) {
             LOG.error("{}: a call of the node does not end although its thread was interrupted", path);
+        }
+    }
+
+    private void interruptCallsTo(Object callee) {
+        readers.forEach((reader, thread) -> reader.interruptCallTo(thread, callee));
+        synchronized (outside) {
+            outside.forEach((thread, file) -> {
+                if (file == callee) {
+                    thread.interrupt();
+                }
+            });
         }
     }
 
@@ -230,9 +246,27 @@ public final class FuseServer {
                     Linux.close(descriptor);
                 }
             });
-            return OptionalInt.of(NodeCalls.ioctl(file, call, request, argument));
+            beginOutside(file);
+            try {
+                return OptionalInt.of(NodeCalls.ioctl(file, call, request, argument));
+            } finally {
+                endOutside();
+            }
         } finally {
             Linux.close(copy);
+        }
+    }
+
+    private void beginOutside(OpenFile file) {
+        synchronized (outside) {
+            outside.put(Thread.currentThread(), file);
+        }
+    }
+
+    private void endOutside() {
+        synchronized (outside) {
+            outside.remove(Thread.currentThread());
+            Thread.interrupted(); // too late for it, and nothing to the next call
         }
     }
 
