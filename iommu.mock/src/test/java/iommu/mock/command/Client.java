@@ -86,7 +86,8 @@ final class Client implements AutoCloseable, Caller, ClientMemory, ClientFiles {
         return ioctl(on, TEST_CMD);
     }
 
-    private long ioctl(IommufdFile on, int request) {
+    /** A request whose struct lies at {@link #BASE}. */
+    long ioctl(IommufdFile on, int request) {
         try {
             return on.ioctl(this, request, BASE);
         } catch (IommufdException refused) {

@@ -10,6 +10,7 @@ import static iommu.mock.command.Client.int64;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import iommu.mock.hardware.VendorData;
 import iommufd.api.BoundDevice;
 import iommufd.api.DmaAccess;
 import iommufd.api.Errno;
@@ -17,6 +18,7 @@ import iommufd.api.HwptOptions;
 import iommufd.api.Ioas;
 import iommufd.api.IommufdException;
 import iommufd.api.PagingHwpt;
+import iommufd.api.uapi.IommuHwptAlloc;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.function.Consumer;
@@ -145,6 +147,33 @@ class TableCommandsTest {
         hwpt.setDirtyTracking(true);
         assertThat(write(hwpt.id(), 2L << 20, 3)).isZero();
         assertThat(setBits(hwpt, 2L << 20, true)).isEqualTo(512);
+    }
+
+    /** IOMMU_HWPT_ALLOC of a paging table with IOMMU_HWPT_DATA_SELFTEST. @return its number, or the negative errno */
+    private long allocate(Client.Device device, int dataType, int tableType) {
+        client.at(DATA, 8).set(ValueLayout.JAVA_INT_UNALIGNED, 4, tableType);
+        MemorySegment struct = client.at(Client.BASE, IommuHwptAlloc.SIZE_BYTES);
+        struct.fill((byte) 0);
+        IommuHwptAlloc.size(struct, IommuHwptAlloc.SIZE_BYTES);
+        IommuHwptAlloc.flags(struct, IommuHwptAlloc.IOMMU_HWPT_ALLOC_DIRTY_TRACKING);
+        IommuHwptAlloc.devId(struct, device.idevId());
+        IommuHwptAlloc.ptId(struct, ioas.id());
+        IommuHwptAlloc.dataType(struct, dataType);
+        IommuHwptAlloc.dataLen(struct, 8);
+        IommuHwptAlloc.dataUptr(struct, DATA);
+        long result = client.ioctl(client.file, IommuHwptAlloc.IOMMU_HWPT_ALLOC);
+        return result == 0 ? IommuHwptAlloc.outHwptId(struct) : result;
+    }
+
+    @Test
+    void vendorDataChoosesTheShapeOfATable() {
+        Client.Device device = client.device(ioas.id(), 0);
+        client.map(ioas, APERTURE, BUFFER, 2L << 20);
+        int huge = (int) allocate(device, VendorData.TABLE, 1);
+        client.granted(CHECK_MAP, huge, range(APERTURE, 2L << 20, BUFFER));
+        client.refused(Errno.EINVAL, CHECK_MAP, huge, range(APERTURE, HALF_PAGE, BUFFER));
+        assertThat(Client.name(allocate(device, VendorData.TABLE, 2))).isEqualTo("EOPNOTSUPP");
+        assertThat(Client.name(allocate(device, 1, 0))).isEqualTo("EOPNOTSUPP");
     }
 
     @Test
