@@ -2,6 +2,7 @@ package iommu.smmuv3.driver;
 
 import static iommu.smmuv3.format.SmmuRegister.*;
 
+import iommu.common.unit.InterruptHandling;
 import iommu.common.unit.PhysicalWords;
 import iommu.smmuv3.format.RegisterAccess;
 import iommu.smmuv3.format.SmmuEvent;
@@ -16,27 +17,47 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** The driver's end of the event queue. Thread-safe; reports without its lock. */
-final class EventReader {
+final class EventReader implements AutoCloseable {
     static final int ENTRIES_LG2 = 7;
+    /** Events read before a flood is left to a thread of its own. */
+    private static final int MAX_EVENTS = 256;
     private static final Logger LOG = LoggerFactory.getLogger(EventReader.class);
 
     private final String name;
     private final RegisterAccess registers;
     private final long queue;
     private final Consumer<DmaFault> faults;
+    private final InterruptHandling handling;
 
     EventReader(String name, RegisterAccess registers, long queue, Consumer<DmaFault> faults) {
         this.name = name;
         this.registers = registers;
         this.queue = queue;
         this.faults = faults;
+        handling = new InterruptHandling(name + "-events", this::readSome);
     }
 
-    /** Reports what is in the queue, until it is empty. */
+    /** Reports what is in the queue. */
     void drain() {
-        for (Optional<DmaFault> fault = next(); fault.isPresent(); fault = next()) {
+        handling.raised();
+    }
+
+    /** @return whether more may be in the queue */
+    private boolean readSome() {
+        for (int events = 0; events < MAX_EVENTS; events++) {
+            Optional<DmaFault> fault = next();
+            if (fault.isEmpty()) {
+                return false;
+            }
             faults.accept(fault.get());
         }
+        return true;
+    }
+
+    /** Waits for the end of a flood; the unit records nothing any more. */
+    @Override
+    public void close() {
+        handling.close();
     }
 
     private synchronized Optional<DmaFault> next() {

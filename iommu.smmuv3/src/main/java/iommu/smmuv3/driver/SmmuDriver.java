@@ -238,6 +238,7 @@ public final class SmmuDriver implements IommuHardware, AutoCloseable {
         put(GBPA, GBPA_UPDATE | GBPA_ABORT);
         put(IRQ_CTRL, 0);
         enable(0);
+        events.close();
         commands.stop();
         TableMemory memory = pool.memory();
         memory.free(commandQueue, TableMemory.MIN_FRAME_LG2);

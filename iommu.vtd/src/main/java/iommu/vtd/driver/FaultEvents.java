@@ -1,5 +1,6 @@
 package iommu.vtd.driver;
 
+import iommu.common.unit.InterruptHandling;
 import iommu.vtd.format.Capability;
 import iommu.vtd.format.FaultReason;
 import iommu.vtd.format.FaultRecord;
@@ -17,10 +18,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** The handler of the fault event: takes the records out of the unit and reports them (§7.2.1). Thread-safe. */
-final class FaultEvents {
+final class FaultEvents implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(FaultEvents.class);
     private static final int HIGH = 8;
     private static final int LAST_DWORD = 12;
+    /** Rounds over the registers before a flood is left to a thread of its own. */
+    private static final int MAX_ROUNDS = 8;
 
     private final ReentrantLock lock = new ReentrantLock();
     private final RegisterAccess registers;
@@ -28,6 +31,7 @@ final class FaultEvents {
     private final IntFunction<Optional<VtdEndpoint>> endpoints;
     private final int offset;
     private final int count;
+    private final InterruptHandling handling;
 
     /** @param endpoints finds an endpoint by source-id */
     FaultEvents(RegisterAccess registers, String hardware, long capability, IntFunction<Optional<VtdEndpoint>> endpoints) {
@@ -36,14 +40,21 @@ final class FaultEvents {
         this.endpoints = endpoints;
         offset = Capability.faultOffset(capability);
         count = Capability.faultCount(capability);
+        handling = new InterruptHandling(hardware + "-faults", this::takeSome);
     }
 
-    /** Reports everything that is recorded, and makes the registers free again. */
+    /** Reports what is recorded, and makes the registers free again. */
     void handle() {
+        handling.raised();
+    }
+
+    /** @return whether more may be recorded */
+    private boolean takeSome() {
         List<Record> records = new ArrayList<>();
+        int status = status();
         lock.lock();
         try {
-            for (int status = status(); (status & (Registers.FAULT_PENDING | Registers.FAULT_OVERFLOW)) != 0; status = status()) {
+            for (int round = 0; round < MAX_ROUNDS && waiting(status); round++) {
                 if ((status & Registers.FAULT_PENDING) != 0) {
                     take(status >>> Registers.FAULT_INDEX_SHIFT & 0xFF, records);
                 }
@@ -51,11 +62,23 @@ final class FaultEvents {
                     LOG.debug("{}: fault records were lost", hardware);
                     registers.write(Registers.FSTS, 4, Registers.FAULT_OVERFLOW);
                 }
+                status = status();
             }
         } finally {
             lock.unlock();
         }
         records.forEach(this::report);
+        return waiting(status);
+    }
+
+    private static boolean waiting(int status) {
+        return (status & (Registers.FAULT_PENDING | Registers.FAULT_OVERFLOW)) != 0;
+    }
+
+    /** Waits for the end of a flood; the unit records nothing any more. */
+    @Override
+    public void close() {
+        handling.close();
     }
 
     private int status() {

@@ -217,6 +217,7 @@ public final class VtdDriver implements IommuHardware, AutoCloseable {
         List.copyOf(endpoints.values()).forEach(VtdEndpoint::release);
         setRootTable(0, Registers.ABORT_DMA_MODE);
         registers.write(Registers.FECTL, 4, Registers.EVENT_MASKED);
+        faultEvents.close();
         command(Registers.COMMAND_QUEUED_INVALIDATION, false);
         queue.close();
         contextTables.close();
