@@ -124,10 +124,7 @@ final class IoasRequests {
         DmaAccess access = access(flags, iova == -1L || length == -1L);
         Ioas ioas = call.object(IommuIoasMap.ioasId(struct), Ioas.class);
         long address = IommuIoasMap.userVa(struct);
-        if (Long.compareUnsigned(address + length, address) < 0) {
-            throw new IommufdException(Errno.EOVERFLOW, "0x%x bytes at 0x%x reach beyond 64 bits".formatted(length, address));
-        }
-        checkPagesLength(length);
+        checkMemory(address, length);
         UserMemory memory = call.file().countedOrPlain(call.memory().mappable());
         IommuIoasMap.iova(struct, call.file().map(call.caller(), ioas, fixed(flags), iova, memory, address, length, access));
         call.respond();
@@ -184,6 +181,14 @@ final class IoasRequests {
 
     private static boolean fixed(int flags) {
         return (flags & IommuIoasMap.IOMMU_IOAS_MAP_FIXED_IOVA) != 0;
+    }
+
+    /** What a process's memory is refused for before anybody looks at the IOVA. */
+    static void checkMemory(long address, long length) {
+        if (Long.compareUnsigned(address + length, address) < 0) {
+            throw new IommufdException(Errno.EOVERFLOW, "0x%x bytes at 0x%x reach beyond 64 bits".formatted(length, address));
+        }
+        checkPagesLength(length);
     }
 
     private static void checkPagesLength(long length) {

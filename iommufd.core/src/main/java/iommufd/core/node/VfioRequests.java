@@ -113,9 +113,15 @@ final class VfioRequests {
             throw new IommufdException(Errno.EINVAL, "a mapping must be readable or writable");
         }
         DmaAccess access = flags == MAP_FLAG_READ ? DmaAccess.READ : flags == MAP_FLAG_WRITE ? DmaAccess.WRITE : DmaAccess.READ_WRITE;
+        long iova = struct.get(ValueLayout.JAVA_LONG_UNALIGNED, MAP_IOVA_OFFSET);
+        long address = struct.get(ValueLayout.JAVA_LONG_UNALIGNED, MAP_VADDR_OFFSET);
+        long size = struct.get(ValueLayout.JAVA_LONG_UNALIGNED, MAP_SIZE_OFFSET);
+        IoasRequests.checkMemory(address, size);
+        if (((iova | size) & ioas.iovaRanges().alignmentBytes() - 1) != 0) {
+            throw new IommufdException(Errno.EINVAL, "0x%x bytes at IOVA 0x%x are not aligned as the page tables demand".formatted(size, iova));
+        }
         UserMemory memory = file.countedOrPlain(caller.memory().mappable());
-        file.map(caller, ioas, true, struct.get(ValueLayout.JAVA_LONG_UNALIGNED, MAP_IOVA_OFFSET), memory,
-                struct.get(ValueLayout.JAVA_LONG_UNALIGNED, MAP_VADDR_OFFSET), struct.get(ValueLayout.JAVA_LONG_UNALIGNED, MAP_SIZE_OFFSET), access);
+        file.map(caller, ioas, true, iova, memory, address, size, access);
     }
 
     private static void unmap(OpenIommu file, Caller caller, long argument) {

@@ -162,6 +162,8 @@ class VfioRequestsTest {
         Ioas ioas = container();
         var device = client.bind(1);
         device.attach(ioas);
+        assertThat(map(32, 3, -1, BUFFER, PAGE)).isEqualTo("EINVAL");
+        assertThat(map(32, 3, -1, -1, PAGE)).isEqualTo("EOVERFLOW");
         assertThat(raw(VfioRequests.VFIO_SET_IOMMU, VfioRequests.VFIO_TYPE1_IOMMU)).isEqualTo("0");
         assertThat(map(32, 3, IOVA, BUFFER, 4 * PAGE)).isEqualTo("0");
         assertThat(unmap(24, 0, IOVA + PAGE, 2 * PAGE)).isEqualTo("0");
