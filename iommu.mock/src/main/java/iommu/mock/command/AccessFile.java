@@ -13,12 +13,15 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * An emulated device in the hands of a client: an access and what it has pinned. It keeps the context open. One lock is around
  * every pin, so that an unmap sees the pin or the pin sees the unmap.
  */
 final class AccessFile implements OpenNode, AccessClient {
+    private static final Logger LOG = LoggerFactory.getLogger(AccessFile.class);
     private static final long PAGE_BYTES = UserMemory.PAGE_BYTES;
 
     private final boolean pins;
@@ -106,7 +109,11 @@ final class AccessFile implements OpenNode, AccessClient {
 
     @Override
     public void close() {
-        access.destroy();
+        try {
+            access.destroy();
+        } catch (IommufdException runtimeEnded) {
+            LOG.debug("the engine closed the context, and the access with it", runtimeEnded);
+        }
         hold.close();
     }
 

@@ -13,9 +13,13 @@ import iommufd.api.hardware.PageRequest;
 import iommufd.api.uapi.IommufdFile;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Commands that make devices and let them act. Thread-safe. */
 final class DeviceCommands implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(DeviceCommands.class);
+
     /** MOCK_FLAGS_DEVICE_NO_DIRTY. */
     private static final int NO_DIRTY = 1;
     /** MOCK_FLAGS_DEVICE_PASID. */
@@ -108,7 +112,11 @@ final class DeviceCommands implements AutoCloseable {
     @Override
     public void close() {
         Map.copyOf(devices).forEach((id, device) -> {
-            file.remove(id);
+            try {
+                file.remove(id);
+            } catch (IommufdException runtimeEnded) {
+                LOG.debug("the engine closed the context, and all numbers with it", runtimeEnded);
+            }
             device.end();
         });
     }

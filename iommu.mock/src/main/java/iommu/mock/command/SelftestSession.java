@@ -32,31 +32,31 @@ final class SelftestSession implements IoctlExtension.Session {
     public long ioctl(Caller caller, int request, long argument) {
         TestCommand command = new TestCommand(caller, argument);
         switch (command.operation()) {
-            case 1 -> tables.reserve(command);
-            case 2 -> devices.create(command, 0);
-            case 3 -> tables.checkMapped(command);
-            case 4 -> tables.checkPins(command);
-            case 5 -> accesses.create(command);
-            case 6 -> accesses.unpin(command);
-            case 7 -> accesses.pin(command);
-            case 8 -> accesses.copy(command);
-            case 9 -> limitMemory(command);
-            case 10 -> devices.replace(command);
-            case 11 -> accesses.replaceIoas(command);
-            case 12 -> devices.create(command, command.int32(TestCommand.DOMAIN_DEVICE_FLAGS));
-            case 13 -> tables.markWritten(command);
-            case 14 -> tables.checkCached(command);
-            case 15 -> devices.requestPage(command);
-            case 16 -> devices.checkCached(command);
-            case 17 -> devices.raiseEvent(command);
-            case 18 -> pasids.attach(command);
-            case 19 -> pasids.replace(command);
-            case 20 -> pasids.detach(command);
-            case 21 -> pasids.check(command);
-            case 22 -> {
+            case TestOperation.ADD_RESERVED -> tables.reserve(command);
+            case TestOperation.MOCK_DOMAIN -> devices.create(command, 0);
+            case TestOperation.MD_CHECK_MAP -> tables.checkMapped(command);
+            case TestOperation.MD_CHECK_REFS -> tables.checkPins(command);
+            case TestOperation.CREATE_ACCESS -> accesses.create(command);
+            case TestOperation.DESTROY_ACCESS_PAGES -> accesses.unpin(command);
+            case TestOperation.ACCESS_PAGES -> accesses.pin(command);
+            case TestOperation.ACCESS_RW -> accesses.copy(command);
+            case TestOperation.SET_TEMP_MEMORY_LIMIT -> limitMemory(command);
+            case TestOperation.MOCK_DOMAIN_REPLACE -> devices.replace(command);
+            case TestOperation.ACCESS_REPLACE_IOAS -> accesses.replaceIoas(command);
+            case TestOperation.MOCK_DOMAIN_FLAGS -> devices.create(command, command.int32(TestCommand.DOMAIN_DEVICE_FLAGS));
+            case TestOperation.DIRTY -> tables.markWritten(command);
+            case TestOperation.MD_CHECK_IOTLB -> tables.checkCached(command);
+            case TestOperation.TRIGGER_IOPF -> devices.requestPage(command);
+            case TestOperation.DEV_CHECK_CACHE -> devices.checkCached(command);
+            case TestOperation.TRIGGER_VEVENT -> devices.raiseEvent(command);
+            case TestOperation.PASID_ATTACH -> pasids.attach(command);
+            case TestOperation.PASID_REPLACE -> pasids.replace(command);
+            case TestOperation.PASID_DETACH -> pasids.detach(command);
+            case TestOperation.PASID_CHECK_HWPT -> pasids.check(command);
+            case TestOperation.DMABUF_GET -> {
                 return dmabufs.export(command);
             }
-            case 23 -> dmabufs.revoke(command);
+            case TestOperation.DMABUF_REVOKE -> dmabufs.revoke(command);
             default -> throw new IommufdException(Errno.EOPNOTSUPP, "there is no test operation " + Integer.toUnsignedString(command.operation()));
         }
         return 0;

@@ -12,9 +12,13 @@ import iommufd.api.dma.DmaFabric;
 import iommufd.api.uapi.IommufdFile;
 import java.util.Optional;
 import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** What a driver would be: a mock device, plugged in and bound, under a number of its own (SELFTEST object). */
 final class TestDevice implements IommufdFile.ExtensionObject {
+    private static final Logger LOG = LoggerFactory.getLogger(TestDevice.class);
+
     private final MockBackend iommu;
     private final MockDevice device;
     private final Consumer<TestDevice> onEnd;
@@ -61,7 +65,11 @@ final class TestDevice implements IommufdFile.ExtensionObject {
         BoundDevice ending = bound;
         if (ending != null) {
             bound = null;
-            ending.destroy();
+            try {
+                ending.destroy();
+            } catch (IommufdException runtimeEnded) {
+                LOG.debug("the engine closed the context, and unbound the device", runtimeEnded);
+            }
         }
         if (endpoint != null) {
             endpoint.close();

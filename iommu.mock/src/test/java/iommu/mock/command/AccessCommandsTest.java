@@ -17,11 +17,11 @@ import org.junit.jupiter.api.Test;
 
 /** Accesses in the hands of a client. */
 class AccessCommandsTest {
-    private static final int CREATE = 5;
-    private static final int UNPIN = 6;
-    private static final int PIN = 7;
-    private static final int COPY = 8;
-    private static final int REPLACE_IOAS = 11;
+    private static final int CREATE = TestOperation.CREATE_ACCESS;
+    private static final int UNPIN = TestOperation.DESTROY_ACCESS_PAGES;
+    private static final int PIN = TestOperation.ACCESS_PAGES;
+    private static final int COPY = TestOperation.ACCESS_RW;
+    private static final int REPLACE_IOAS = TestOperation.ACCESS_REPLACE_IOAS;
 
     private final Client client = new Client();
     private final Ioas ioas = client.context().allocateIoas();

@@ -146,7 +146,7 @@ final class Client implements AutoCloseable, Caller, ClientMemory, ClientFiles {
 
     /** MOCK_DOMAIN_FLAGS. */
     Device device(int ptId, int flags) {
-        granted(12, ptId, int32(TestCommand.DOMAIN_DEVICE_FLAGS, flags));
+        granted(TestOperation.MOCK_DOMAIN_FLAGS, ptId, int32(TestCommand.DOMAIN_DEVICE_FLAGS, flags));
         return new Device(out(TestCommand.DOMAIN_OUT_STDEV_ID), out(TestCommand.DOMAIN_OUT_HWPT_ID), out(TestCommand.DOMAIN_OUT_IDEV_ID));
     }
 
@@ -165,8 +165,13 @@ final class Client implements AutoCloseable, Caller, ClientMemory, ClientFiles {
 
     /** MD_CHECK_REFS on a file. */
     String pins(IommufdFile on, long address, long lengthBytes, int expected) {
-        return name(raw(on, 4, 0, int64(TestCommand.REFS_UPTR, address).andThen(int64(TestCommand.REFS_LENGTH, lengthBytes))
+        return name(raw(on, TestOperation.MD_CHECK_REFS, 0, int64(TestCommand.REFS_UPTR, address).andThen(int64(TestCommand.REFS_LENGTH, lengthBytes))
                 .andThen(int32(TestCommand.REFS_COUNT, expected))));
+    }
+
+    /** The runtime ends before the program does. */
+    void endRuntime() {
+        engine.close();
     }
 
     OpenNode installed(int descriptor) {

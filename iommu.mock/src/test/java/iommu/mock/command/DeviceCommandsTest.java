@@ -38,19 +38,19 @@ import org.junit.jupiter.api.Test;
 
 /** Mock devices: what they are attached to, what they ask and what guests learn of them. */
 class DeviceCommandsTest {
-    private static final int CREATE = 2;
-    private static final int REPLACE = 10;
-    private static final int CREATE_WITH_FLAGS = 12;
-    private static final int CHECK_IOTLB = 14;
-    private static final int TRIGGER_IOPF = 15;
-    private static final int CHECK_CACHE = 16;
-    private static final int TRIGGER_VEVENT = 17;
-    private static final int PASID_ATTACH = 18;
-    private static final int PASID_REPLACE = 19;
-    private static final int PASID_DETACH = 20;
-    private static final int PASID_CHECK = 21;
-    private static final int DMABUF_GET = 22;
-    private static final int DMABUF_REVOKE = 23;
+    private static final int CREATE = TestOperation.MOCK_DOMAIN;
+    private static final int REPLACE = TestOperation.MOCK_DOMAIN_REPLACE;
+    private static final int CREATE_WITH_FLAGS = TestOperation.MOCK_DOMAIN_FLAGS;
+    private static final int CHECK_IOTLB = TestOperation.MD_CHECK_IOTLB;
+    private static final int TRIGGER_IOPF = TestOperation.TRIGGER_IOPF;
+    private static final int CHECK_CACHE = TestOperation.DEV_CHECK_CACHE;
+    private static final int TRIGGER_VEVENT = TestOperation.TRIGGER_VEVENT;
+    private static final int PASID_ATTACH = TestOperation.PASID_ATTACH;
+    private static final int PASID_REPLACE = TestOperation.PASID_REPLACE;
+    private static final int PASID_DETACH = TestOperation.PASID_DETACH;
+    private static final int PASID_CHECK = TestOperation.PASID_CHECK_HWPT;
+    private static final int DMABUF_GET = TestOperation.DMABUF_GET;
+    private static final int DMABUF_REVOKE = TestOperation.DMABUF_REVOKE;
     private static final int NO_DIRTY = 1;
     private static final int PASIDS = 1 << 2;
 
@@ -96,6 +96,17 @@ class DeviceCommandsTest {
         client.refused(Errno.EINVAL, CREATE, noTable.id(), struct -> { });
         assertThat(client.device(ioas.id(), 0)).isEqualTo(new Client.Device(3, 5, 4));
         client.refused(Errno.EINVAL, CREATE, 3, struct -> { });
+    }
+
+    @Test
+    void filesMayOutliveTheEngine() {
+        client.device(ioas.id(), 0);
+        client.map(ioas, APERTURE, BUFFER, PAGE);
+        client.granted(TestOperation.CREATE_ACCESS, ioas.id(), int32(TestCommand.ACCESS_FLAGS, 1));
+        int access = client.out(TestCommand.ACCESS_OUT_FD);
+        client.endRuntime();
+        client.file.close();
+        client.close(access);
     }
 
     @Test

@@ -27,10 +27,10 @@ import org.junit.jupiter.api.Test;
 
 /** Page tables, pins and dirty marks as the selftests see them. */
 class TableCommandsTest {
-    private static final int ADD_RESERVED = 1;
-    private static final int CHECK_MAP = 3;
-    private static final int SET_MEMORY_LIMIT = 9;
-    private static final int DIRTY = 13;
+    private static final int ADD_RESERVED = TestOperation.ADD_RESERVED;
+    private static final int CHECK_MAP = TestOperation.MD_CHECK_MAP;
+    private static final int SET_MEMORY_LIMIT = TestOperation.SET_TEMP_MEMORY_LIMIT;
+    private static final int DIRTY = TestOperation.DIRTY;
 
     private final Client client = new Client();
     private final Ioas ioas = client.context().allocateIoas();
