@@ -29,6 +29,15 @@ public interface HardwareViommu extends AutoCloseable {
     void closeEvents(int type);
 
     /**
+     * Whether there can be queues of this type: asked before the guest's memory is looked at.
+     *
+     * @return true, unless overridden: then {@link #allocateQueue} decides
+     */
+    default boolean offersQueues(int type) {
+        return true;
+    }
+
+    /**
      * Takes over a queue in guest memory.
      *
      * @param physicalAddress where it lies; pinned and contiguous
@@ -59,6 +68,11 @@ public interface HardwareViommu extends AutoCloseable {
     /** A queue that hardware reads by itself. */
     @ConsumerType
     interface HardwareQueue extends AutoCloseable {
+        /** Whether another queue of the vIOMMU needs this one: it cannot be destroyed before that other one. */
+        default boolean inUse() {
+            return false;
+        }
+
         /** Stops the hardware reading it. Never fails. */
         @Override
         void close();

@@ -176,12 +176,24 @@ public final class GuestIommu {
         }
     }
 
+    /** Whether the hardware may have queues of that type. */
+    public boolean offersQueues(int type) {
+        return held().call("queue types", () -> viommu.offersQueues(type));
+    }
+
     /** Hands a pinned, contiguous queue to the hardware. */
     public GuestQueue openQueue(int type, int index, long physicalAddress, long lengthBytes) {
         GuestQueue queue = new GuestQueue(type, index, physicalAddress, lengthBytes);
         queue.onHardware = held().call("hardware queue", () -> viommu.allocateQueue(type, index, physicalAddress, lengthBytes));
         queues.add(queue);
         return queue;
+    }
+
+    /** Whether the hardware needs the queue for another one. */
+    public boolean inUse(GuestQueue queue) {
+        HardwareViommu.HardwareQueue held = queue.onHardware;
+        BoundHardware owner = hardware;
+        return held != null && owner != null && owner.call("hardware queue", held::inUse);
     }
 
     /** Undoes {@link #openQueue}. Never fails. */

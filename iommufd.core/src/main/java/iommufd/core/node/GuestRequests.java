@@ -31,6 +31,9 @@ final class GuestRequests {
         IoctlCall.requireZero(IommuViommuAlloc.flags(struct));
         refuseDefault(IommuViommuAlloc.type(struct), IommuViommuAlloc.IOMMU_VIOMMU_TYPE_DEFAULT);
         BoundDevice device = call.object(IommuViommuAlloc.devId(struct), BoundDevice.class);
+        if (!call.file().client().offersViommu(device, IommuViommuAlloc.type(struct))) {
+            throw new IommufdException(Errno.EOPNOTSUPP, "the hardware has no vIOMMU of type " + IommuViommuAlloc.type(struct));
+        }
         PagingHwpt parent = call.object(IommuViommuAlloc.hwptId(struct), PagingHwpt.class);
         int length = IommuViommuAlloc.dataLen(struct);
         byte[] bytes = ClientData.read(call.memory(), IommuViommuAlloc.dataUptr(struct), length);

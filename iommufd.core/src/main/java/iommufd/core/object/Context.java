@@ -48,6 +48,7 @@ public final class Context implements IommufdContext {
     /** Guards what is not volatile; taken inside the topology's read lock. */
     private final ReentrantLock lock = new ReentrantLock();
     private final TreeMap<Integer, Slot> slots = new TreeMap<>();
+    private final PublishedObjects published = new PublishedObjects();
     private final Map<Integer, DeviceGroup> groups = new HashMap<>();
     private final Map<FabricEndpoint, Integer> deviceIds = new ConcurrentHashMap<>();
     private ContextOwner owner;
@@ -125,15 +126,18 @@ public final class Context implements IommufdContext {
     <T extends ContextObject> T publish(T object) {
         assertLocked();
         slots.put(object.id(), new Slot(Optional.of(object)));
+        published.put(object.id(), object);
         return object;
     }
 
     void withdraw(ContextObject object) {
         slots.remove(object.id());
+        published.remove(object.id());
     }
 
     void bury(ContextObject object) {
         slots.put(object.id(), new Slot(Optional.empty()));
+        published.remove(object.id());
     }
 
     void checkOwn(ContextObject object) {
@@ -201,6 +205,11 @@ public final class Context implements IommufdContext {
 
     @Override
     public PagingHwpt allocateHwpt(BoundDevice device, Ioas ioas, HwptOptions options) {
+        return allocateHwpt(device, ioas, options, Optional.empty());
+    }
+
+    /** @param data in the vendor's format, if it shapes the table */
+    PagingHwpt allocateHwpt(BoundDevice device, Ioas ioas, HwptOptions options, Optional<NestedTable> data) {
         return control(() -> {
             DeviceObject known = own(device);
             IoasObject space = own(ioas);
@@ -213,7 +222,7 @@ public final class Context implements IommufdContext {
             }
             Optional<FaultQueueObject> faults = own(options.faults());
             SpaceTable table = SpaceTable.create(rack, space.space(),
-                    new PagingOptions(options.nestParent(), options.dirtyTracking(), options.pasid()), known.fabricEndpoint(),
+                    new PagingOptions(options.nestParent(), options.dirtyTracking(), options.pasid()), data, known.fabricEndpoint(),
                     faults.map(queue -> queue));
             return publish(new PagingHwptObject(space, table, false, faults));
         });
@@ -266,7 +275,8 @@ public final class Context implements IommufdContext {
 
     @Override
     public IommufdObject object(int id) {
-        return control(() -> find(id) instanceof IommufdObject object ? object : noObject(id));
+        checkOpen();
+        return published.get(id) instanceof IommufdObject object ? object : noObject(id);
     }
 
     /** @throws IommufdException {@link Errno#ENOENT} */

@@ -8,6 +8,7 @@ import iommufd.api.memory.PinnedRuns;
 import iommufd.api.memory.UserMemory;
 import iommufd.core.fabric.GuestIommu;
 import iommufd.core.space.SpaceAccess;
+import java.util.Optional;
 
 /** A queue in guest memory that hardware reads: its pages are pinned, contiguous, and cannot be unmapped meanwhile. */
 final class HwQueueObject extends ContextObject implements HwQueue {
@@ -18,6 +19,7 @@ final class HwQueueObject extends ContextObject implements HwQueue {
     private final int index;
     private final SpaceAccess pages;
     private final GuestIommu.GuestQueue queue;
+    private Optional<QueueAccess> access = Optional.empty();
 
     private HwQueueObject(ViommuObject viommu, int type, int index, SpaceAccess pages, GuestIommu.GuestQueue queue) {
         super(viommu.context());
@@ -51,6 +53,11 @@ final class HwQueueObject extends ContextObject implements HwQueue {
         }
     }
 
+    /** Its access takes the next number. */
+    void numberAccess() {
+        access = Optional.of(context().publish(new QueueAccess(context())));
+    }
+
     int type() {
         return type;
     }
@@ -60,10 +67,23 @@ final class HwQueueObject extends ContextObject implements HwQueue {
         return "hardware queue";
     }
 
+    /** @throws IommufdException {@link Errno#EBUSY} if the hardware needs it for another queue, too */
+    @Override
+    public void destroy() {
+        context().run(() -> {
+            checkAlive();
+            if (viommu.guest().inUse(queue)) {
+                throw new IommufdException(Errno.EBUSY, this + " is needed by another hardware queue; destroy that one first");
+            }
+            super.destroy();
+        });
+    }
+
     @Override
     void release() {
         viommu.guest().closeQueue(queue);
         pages.close();
+        access.ifPresent(context()::withdraw);
         viommu.remove(this);
     }
 

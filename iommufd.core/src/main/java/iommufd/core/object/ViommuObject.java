@@ -123,13 +123,17 @@ final class ViommuObject extends ContextObject implements Viommu {
                 throw new IommufdException(Errno.EOVERFLOW, "a hardware queue of 0x%x bytes at 0x%x passes the end of the address space"
                         .formatted(lengthBytes, baseIova));
             }
+            if (!guest.offersQueues(type)) {
+                throw new IommufdException(Errno.EOPNOTSUPP, "the hardware has no queues of type " + type);
+            }
             if (hwQueues.containsKey(queueKey(type, index))) {
                 throw new IommufdException(Errno.EEXIST, "%s has a hardware queue %d of type %d already".formatted(this, index, type));
             }
             HwQueueObject queue = HwQueueObject.open(this, type, index, baseIova, lengthBytes);
             hwQueues.put(queueKey(type, index), queue);
             hold();
-            return context().publish(queue);
+            context().publish(queue).numberAccess();
+            return queue;
         });
     }
 

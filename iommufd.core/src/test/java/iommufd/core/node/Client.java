@@ -29,6 +29,10 @@ final class Client implements AutoCloseable {
 
     /** Makes a request: 0 or what it returns, negative errno if refused. */
     long raw(int request, long argument) {
+        return raw(file, caller, request, argument);
+    }
+
+    static long raw(IommufdFile file, MemoryCaller caller, int request, long argument) {
         try {
             return file.ioctl(caller, request, argument);
         } catch (IommufdException refused) {
@@ -90,7 +94,7 @@ final class Client implements AutoCloseable {
     @Override
     public void close() {
         exit();
-        assertThat(caller.pinnedPages).as("pages left pinned").isZero();
+        assertThat(caller.pinnedPages).as("pages left pinned").hasValue(0);
         rig.close();
     }
 }

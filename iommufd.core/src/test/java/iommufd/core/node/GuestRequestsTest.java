@@ -86,7 +86,7 @@ class GuestRequestsTest {
         client.refused(Errno.ENOENT, request, size, viommu(1).andThen(s -> IommuViommuAlloc.devId(s, ioas.id())));
         client.refused(Errno.ENOENT, request, size, viommu(1).andThen(s -> IommuViommuAlloc.hwptId(s, ioas.id())));
         client.refused(Errno.EINVAL, request, size, viommu(1).andThen(s -> IommuViommuAlloc.hwptId(s, plain.id())));
-        client.refused(Errno.EOPNOTSUPP, request, size, viommu(9));
+        client.refused(Errno.EOPNOTSUPP, request, size, viommu(9).andThen(s -> IommuViommuAlloc.hwptId(s, 99)));
         client.refused(Errno.EFAULT, request, size, viommu(1).andThen(s -> IommuViommuAlloc.dataLen(s, 8)));
         client.granted(request, size, viommu(1).andThen(s -> IommuViommuAlloc.reserved(s, 1)));
         client.struct(size, viommu(1));
@@ -161,12 +161,15 @@ class GuestRequestsTest {
         client.refused(Errno.EINVAL, request, size, hwQueue(99, 1, 0, 0, 0));
         client.refused(Errno.EOVERFLOW, request, size, hwQueue(99, 1, 0, -1, 2));
         client.refused(Errno.ENOENT, request, size, hwQueue(99, 1, 0, IOVA, PAGE));
+        client.refused(Errno.EOPNOTSUPP, request, size, hwQueue(viommu, 2, 0, 0, PAGE));
         client.refused(Errno.ENOENT, request, size, hwQueue(viommu, 1, 0, 0, PAGE));
         client.refused(Errno.EINVAL, request, size, hwQueue(viommu, 1, 7, IOVA, PAGE));
         int queue = IommuHwQueueAlloc.outHwQueueId(client.granted(request, size, hwQueue(viommu, 1, 0, IOVA + 64, PAGE)));
         assertThat(client.file.context().object(queue).id()).isEqualTo(queue);
+        client.refused(Errno.EBUSY, IommuDestroy.IOMMU_DESTROY, IommuDestroy.SIZE_BYTES, s -> IommuDestroy.id(s, queue + 1));
         refused(Errno.EBUSY, () -> ioas.unmapAll());
         client.granted(IommuDestroy.IOMMU_DESTROY, IommuDestroy.SIZE_BYTES, s -> IommuDestroy.id(s, queue));
+        client.refused(Errno.ENOENT, IommuDestroy.IOMMU_DESTROY, IommuDestroy.SIZE_BYTES, s -> IommuDestroy.id(s, queue + 1));
         assertThat(ioas.unmapAll()).isEqualTo(2 * PAGE);
     }
 

@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * A client without a process: its address space is a piece of RAM from {@link #BASE} on, in which pages can be missing or
@@ -38,7 +39,7 @@ final class MemoryCaller implements Caller, ClientMemory, ClientFiles {
     /** How many files may still be opened. */
     int mayOpen = Integer.MAX_VALUE;
     /** Pages pinned, each as often as it is. */
-    long pinnedPages;
+    final AtomicLong pinnedPages = new AtomicLong();
 
     MemoryCaller(GuestRam ram) {
         this.ram = ram;
@@ -55,6 +56,10 @@ final class MemoryCaller implements Caller, ClientMemory, ClientFiles {
 
     MemorySegment at(long address, long lengthBytes) {
         return ram.segment().asSlice(address - BASE, lengthBytes);
+    }
+
+    UserMemory content() {
+        return ram;
     }
 
     long lengthBytes() {
@@ -90,7 +95,8 @@ final class MemoryCaller implements Caller, ClientMemory, ClientFiles {
 
     private void check(long address, long lengthBytes, boolean write) {
         boolean inside = lengthBytes <= ram.lengthBytes() && address >= BASE && address <= BASE + ram.lengthBytes() - lengthBytes;
-        for (long page = address / PAGE; inside && page <= (address + lengthBytes - 1) / PAGE; page++) {
+        boolean spotted = !holes.isEmpty() || !readOnly.isEmpty();
+        for (long page = address / PAGE; spotted && inside && page <= (address + lengthBytes - 1) / PAGE; page++) {
             inside = !holes.contains(page) && !(write && readOnly.contains(page));
         }
         if (!inside) {
@@ -121,13 +127,13 @@ final class MemoryCaller implements Caller, ClientMemory, ClientFiles {
     @Override
     public void read(long address, MemorySegment target) {
         check(address, target.byteSize(), false);
-        target.copyFrom(at(address, target.byteSize()));
+        MemorySegment.copy(ram.segment(), address - BASE, target, 0, target.byteSize());
     }
 
     @Override
     public void write(long address, MemorySegment source) {
         check(address, source.byteSize(), true);
-        at(address, source.byteSize()).copyFrom(source);
+        MemorySegment.copy(source, 0, ram.segment(), address - BASE, source.byteSize());
     }
 
     @Override
@@ -189,13 +195,13 @@ final class MemoryCaller implements Caller, ClientMemory, ClientFiles {
         public void pin(long address, long lengthBytes, boolean writable, PinnedRuns runs) {
             check(address, lengthBytes, writable);
             ram.pin(address - BASE, lengthBytes, writable, runs);
-            pinnedPages += lengthBytes / PAGE;
+            pinnedPages.addAndGet(lengthBytes / PAGE);
         }
 
         @Override
         public void unpin(long physicalAddress, long lengthBytes) {
             ram.unpin(physicalAddress, lengthBytes);
-            pinnedPages -= lengthBytes / PAGE;
+            pinnedPages.addAndGet(-lengthBytes / PAGE);
         }
     }
 }
