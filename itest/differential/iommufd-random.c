@@ -59,7 +59,7 @@ static const struct { const char *name; u32 number, bytes, least; } requests[] =
   [VEVENTQ_ALLOC] = {"VEVENTQ_ALLOC", 0x93, 32, 28},
   [HW_QUEUE_ALLOC] = {"HW_QUEUE_ALLOC", 0x94, 40, 40},
   [IOAS_NOIOMMU_GET_PA] = {"IOAS_NOIOMMU_GET_PA", 0x95, 40, 40},
-  [TEST_CMD] = {"TEST_CMD", 0xa0, 64, 64},
+  [TEST_CMD] = {"TEST_CMD", 0xa0, 72, 68},
 };
 #define NODE_IOCTL(number) (0x3b00u | (number))
 
@@ -82,6 +82,7 @@ enum kind { IOAS, FAULT, HWPT, DEVICE, MOCK, NESTED, VIOMMU, VDEVICE, VEVENTQ, H
 #define OBJECTS 48
 #define AREAS 64
 #define QUEUES 4
+#define ACCESSES 3
 #define CONTEXTS 3
 static struct context {
   int fd;
@@ -90,6 +91,8 @@ static struct context {
   struct { u32 ioas; u64 iova, length; } areas[AREAS];
   int area_count;
   int queues[QUEUES];
+  int accesses[ACCESSES];
+  u32 pins[ACCESSES];
 } contexts[CONTEXTS], *now;
 
 // ---- chance
@@ -190,7 +193,8 @@ static struct window array_window;
 static int call_with(u32 command, u32 bytes, int hidden) {
   u64 address = AT(ARGUMENT) + ONE_OF(0, 0, 0, 0, 256, 8, 4, 1, PAGE - 8, PAGE - 4);
   int locked = 0;
-  if (percent(6)) {
+  // Of requests with a size in their number FUSE copies the structure before the node sees the number.
+  if (percent(6) && !(command >> 16)) {
     u64 kind = below(4);
     if (kind == 0) address = ONE_OF(0, 8, AT(HOLE), AT(NO_ACCESS), 0x7ffffffff000ull, 0xffff888000000000ull, ALL - 3);
     else if (kind == 1) address = AT(ARGUMENT) + REGION_BYTES - bytes;
@@ -519,7 +523,7 @@ static void get_pa(void) {
 
 static void unknown_request(void) {
   begin("unknown");
-  u32 number = ONE_OF(0x96, 0x97, 0x9f, 0xa1, 0xc0, 0xff, 0x00, 0x63, 0x6f, 0x75, 0x7f);
+  u32 number = ONE_OF(0xa1, 0xc0, 0xff, 0x00, 0x63, 0x6f, 0x75, 0x7f);
   u32 command = (percent(90) ? 0x3b00u : 0x6400u) | number;
   say(" command=0x%x", command);
   put32("size", 0, ONE_OF(0, 8, 64));
@@ -688,7 +692,7 @@ static void vfio(void) {
   } else if (draw == 4) {
     begin("VFIO_IOMMU_MAP_DMA");
     put32("argsz", 0, percent(94) ? 32 : ONE_OF(0, 31, 33, 64));
-    put32("flags", 4, percent(90) ? 1 + below(3) : ONE_OF(0, 4, 8, 0x80000001));
+    put32("flags", 4, percent(90) ? 1 + below(3) : ONE_OF(4, 8, 0x80000001));
     put_place("va", 8, some_place());
     put64("iova", 16, some_iova(0));
     put64("length", 24, some_length());
@@ -724,10 +728,11 @@ static void queue_call(void) {
   errno = 0;
   if (draw == 0 || draw == 1) {
     say(" read count=%llu", (unsigned long long)count);
-    say_place("to", place);
-    say_result(read(fd, (void *)place, count));
+    say_result(read(fd, (void *)AT(ARRAY), count));
   } else if (draw == 2 || draw == 3) {
     say(" write count=%llu (%u %u %u %u)", (unsigned long long)count, data[0], data[1], data[2], data[3]);
+    // FUSE looks at the memory before the node sees the count.
+    if (count % 8) place = AT(ARRAY);
     say_place("from", place);
     say_result(write(fd, (void *)place, count));
   } else if (draw == 4) {
@@ -772,11 +777,14 @@ static void close_context(void) {
   if (now->fd >= 0) close(now->fd);
   for (int i = 0; i < QUEUES; i++)
     if (now->queues[i] >= 0) close(now->queues[i]);
+  for (int i = 0; i < ACCESSES; i++)
+    if (now->accesses[i] >= 0) close(now->accesses[i]);
 }
 
 static void open_context(void) {
   memset(now, 0, sizeof *now);
   for (int i = 0; i < QUEUES; i++) now->queues[i] = -1;
+  for (int i = 0; i < ACCESSES; i++) now->accesses[i] = -1;
   now->fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
   if (now->fd < 0) {
     fprintf(stderr, "/dev/iommu: %s\n", strerror(errno));
@@ -809,7 +817,8 @@ static void place_region(enum region region) {
 }
 
 static void change_memory(void) {
-  enum region region = ONE_OF(PRIVATE, SHARED, MEMORY_FILE);
+  // Pins of private memory end with its mapping where a process cannot hold the pages of another.
+  enum region region = mock_wanted ? ONE_OF(SHARED, MEMORY_FILE) : ONE_OF(PRIVATE, SHARED, MEMORY_FILE);
   begin("memory");
   say(" %s", region_names[region]);
   if (percent(50)) {
@@ -841,28 +850,207 @@ static void open_files(void) {
   files[MEMFD_READ_ONLY] = open(path, O_RDONLY | O_CLOEXEC);
 }
 
-static const struct { u32 weight; void (*act)(void); } acts[] = {
+// ---- the mock devices of Linux's iommufd selftests (IOMMU_TEST_CMD); unions start at 16
+
+static void begin_test(const char *name, u32 operation, const char *id_name, u32 id) {
+  begin(name);
+  memcpy(cells + 4, &operation, 4);
+  put32(id_name, 8, id);
+  put_reserved(12);
+}
+
+static void mock_domain(void) {
+  int with_flags = percent(40);
+  begin_test("MOCK_DOMAIN", with_flags ? 12 : 2, "table", object(percent(70) ? IOAS : HWPT));
+  if (with_flags) put32("flags", 28, percent(90) ? ONE_OF(0, 1, 4, 5) : ONE_OF(2, 8, 0x80000000));
+  if (call(TEST_CMD, -1)) return;
+  own(MOCK, get32(16));
+  own(DEVICE, get32(24));
+  own(HWPT, get32(20));
+}
+
+static void mock_replace(void) {
+  begin_test("MOCK_DOMAIN_REPLACE", 10, "device", object(MOCK));
+  put32("table", 16, object(ONE_OF(IOAS, HWPT, HWPT, NESTED)));
+  call(TEST_CMD, -1);
+}
+
+static void add_reserved(void) {
+  u32 ioas = object(IOAS);
+  begin_test("ADD_RESERVED", 1, "ioas", ioas);
+  put64("start", 16, some_iova(ioas));
+  put64("length", 24, some_length());
+  call(TEST_CMD, -1);
+}
+
+static void check_map(void) {
+  begin_test("MD_CHECK_MAP", 3, "table", object(HWPT));
+  int at = some_area(0);
+  put64("iova", 16, at >= 0 ? now->areas[at].iova & -2048 : 0);
+  put64("length", 24, ONE_OF(2048, PAGE, 0));
+  put_place("va", 32, AT(SHARED) + below(4) * PAGE);
+  call(TEST_CMD, -1);
+}
+
+static void create_access(void) {
+  u32 ioas = object(IOAS);
+  begin_test("CREATE_ACCESS", 5, "ioas", ioas);
+  put32("flags", 20, percent(90) ? below(2) : ONE_OF(2, 0x80000000));
+  if (call(TEST_CMD, 16)) return;
+  int at = below(ACCESSES);
+  if (now->accesses[at] >= 0) close(now->accesses[at]);
+  now->accesses[at] = get32(16);
+}
+
+static int some_access(const char *name, u32 operation) {
+  int at = below(ACCESSES), fd = now->accesses[at];
+  begin(name);
+  memcpy(cells + 4, &operation, 4);
+  memcpy(cells + 8, &fd, 4);
+  say(" access=%d%s", at, fd < 0 ? " none" : "");
+  return at;
+}
+
+static void some_mapped(u64 *iova, u64 *length) {
+  int at = some_area(0);
+  *iova = some_iova(0);
+  *length = some_length();
+  if (at >= 0 && percent(80)) {
+    *iova = now->areas[at].iova;
+    *length = now->areas[at].length;
+    if (percent(40)) *iova += ONE_OF(PAGE, 1, 2048), *length = ONE_OF(1, 8, 512, PAGE, 2048);
+  }
+}
+
+static void access_pages(void) {
+  u64 iova, length;
+  some_mapped(&iova, &length);
+  int at = some_access("ACCESS_PAGES", 7);
+  if (length > REGION_BYTES && percent(90)) length = PAGE;
+  put32("flags", 16, percent(90) ? below(2) : ONE_OF(2, 4, 0x80000000));
+  put64("iova", 24, iova);
+  put64("length", 32, length);
+  put_place("va", 40, percent(50) ? 0 : AT(SHARED) + below(4) * PAGE);
+  if (!call(TEST_CMD, -1)) now->pins[at] = get32(20);
+}
+
+static void destroy_access_pages(void) {
+  int at = some_access("DESTROY_ACCESS_PAGES", 6);
+  put32("pages", 16, percent(80) ? now->pins[at] : ONE_OF(0, 1, 7, 0xffffffff));
+  call(TEST_CMD, -1);
+}
+
+static void access_rw(void) {
+  u64 iova, length;
+  some_mapped(&iova, &length);
+  some_access("ACCESS_RW", 8);
+  u64 *data = (u64 *)AT(ARRAY);
+  u64 content = next();
+  for (int i = 0; i < 512; i++) data[i] = content + i;
+  if (length > 8 * PAGE) length = PAGE;
+  put64("iova", 16, iova);
+  put64("length", 24, length);
+  put_place("va", 32, percent(93) ? AT(ARRAY) + ONE_OF(0, 0, 1, 8) : ONE_OF(0, AT(HOLE), AT(READ_ONLY), AT(NO_ACCESS)));
+  put32("flags", 40, percent(90) ? ONE_OF(0, 1, 4, 5) : ONE_OF(2, 8, 0x80000000));
+  watch(&array_window, AT(ARRAY), 64);
+  call(TEST_CMD, -1);
+}
+
+static void access_replace(void) {
+  some_access("ACCESS_REPLACE_IOAS", 11);
+  put32("ioas", 16, object(IOAS));
+  call(TEST_CMD, -1);
+}
+
+static void close_access(void) {
+  int at = below(ACCESSES);
+  begin("access");
+  say(" %d close", at);
+  errno = 0;
+  if (now->accesses[at] >= 0) say_result(close(now->accesses[at]));
+  now->accesses[at] = -1;
+}
+
+static void make_dirty(void) {
+  u32 *data = (u32 *)AT(ARRAY);
+  for (int i = 0; i < 64; i++) data[i] = next();
+  begin_test("DIRTY", 13, "table", object(HWPT));
+  put32("flags", 16, percent(90) ? 0 : ONE_OF(1, 2));
+  put64("iova", 24, some_iova(0));
+  put64("length", 32, (1 + below(64)) * PAGE);
+  put64("pagesize", 40, ONE_OF(2048, PAGE, PAGE, PAGE));
+  put_place("bitmap", 48, percent(93) ? AT(ARRAY) : ONE_OF(0, AT(HOLE)));
+  call(TEST_CMD, -1);
+}
+
+static void check_caches(void) {
+  if (percent(50)) begin_test("MD_CHECK_IOTLB", 14, "table", object(NESTED));
+  else begin_test("DEV_CHECK_CACHE", 16, "device", object(DEVICE));
+  put32("entry", 16, below(5));
+  put32("value", 20, ONE_OF(0, 0xbadbeef, 0xbaddad, 7));
+  call(TEST_CMD, -1);
+}
+
+static void trigger(void) {
+  if (percent(70)) {
+    begin_test("TRIGGER_IOPF", 15, "id", 0);
+    put32("device", 16, object(DEVICE));
+    put32("pasid", 20, ONE_OF(0xffffffff, 0xffffffff, 0, 1, 100));
+    put32("group", 24, below(4));
+    put32("perm", 28, below(4));
+    put64("address", 32, below(64) * PAGE);
+  } else {
+    begin_test("TRIGGER_VEVENT", 17, "id", 0);
+    put32("device", 16, object(DEVICE));
+  }
+  call(TEST_CMD, -1);
+}
+
+static void pasid(void) {
+  static const char *const names[] = {"PASID_ATTACH", "PASID_REPLACE", "PASID_DETACH", "PASID_CHECK_HWPT"};
+  int which = below(4);
+  begin_test(names[which], 18 + which, "device", object(MOCK));
+  put32("pasid", 16, percent(90) ? below(3) : ONE_OF(100, 1024, 1 << 20, 0xffffffff));
+  if (which != 2) put32("table", 20, object(percent(80) ? HWPT : ONE_OF(IOAS, NESTED)));
+  call(TEST_CMD, -1);
+}
+
+static const struct act { u32 weight; void (*act)(void); } plain_acts[] = {
   {10, ioas_alloc}, {8, destroy}, {40, map}, {20, map_file}, {18, copy}, {26, unmap}, {8, allow_iovas}, {10, iova_ranges}, {10, option}, {8, vfio_ioas},
   {18, vfio}, {3, change_process}, {2, get_pa}, {3, unknown_request}, {3, hwpt_alloc}, {3, hw_info}, {3, set_dirty_tracking}, {3, get_dirty_bitmap},
   {3, invalidate}, {5, fault_queue_alloc}, {3, viommu_alloc}, {3, vdevice_alloc}, {3, veventq_alloc}, {3, hw_queue_alloc}, {8, queue_call},
   {3, node_call}, {1, reopen}, {2, change_memory},
 };
 
+static const struct act mock_acts[] = {
+  {14, mock_domain}, {8, mock_replace}, {3, add_reserved}, {4, check_map}, {6, create_access}, {14, access_pages}, {12, destroy_access_pages},
+  {24, access_rw}, {4, access_replace}, {4, close_access}, {8, make_dirty}, {6, check_caches}, {12, trigger}, {12, pasid},
+  {20, hwpt_alloc}, {4, hw_info}, {8, set_dirty_tracking}, {8, get_dirty_bitmap}, {8, invalidate}, {6, viommu_alloc}, {6, vdevice_alloc},
+  {5, veventq_alloc}, {4, hw_queue_alloc}, {10, queue_call}, {6, destroy},
+};
+
+static void act_from(const struct act *acts, size_t count) {
+  u32 total = 0;
+  for (size_t i = 0; i < count; i++) total += acts[i].weight;
+  u32 draw = below(total);
+  while (draw >= acts->weight) draw -= acts++->weight;
+  acts->act();
+}
+
 static void run(u64 seed, u64 operations) {
   state = seed * 0x2545f4914f6cdd1dull + 1;
   hash = 0xcbf29ce484222325ull;
   open_files();
   for (int region = 0; region < REGIONS; region++) place_region(region);
+  for (u64 *word = (u64 *)AT(PRIVATE); word < (u64 *)(AT(PRIVATE) + REGION_BYTES); word++) *word = (u64)word;
+  for (u64 *word = (u64 *)AT(SHARED); word < (u64 *)(AT(SHARED) + REGION_BYTES); word++) *word = (u64)word;
+  for (u64 *word = (u64 *)AT(MEMORY_FILE); word < (u64 *)(AT(MEMORY_FILE) + REGION_BYTES); word++) *word = (u64)word;
   for (now = contexts; now < contexts + CONTEXTS; now++) open_context();
-  u32 total = 0;
-  for (size_t i = 0; i < sizeof acts / sizeof *acts; i++) total += acts[i].weight;
   for (u64 operation = 0; operation < operations; operation++) {
     now = &contexts[ONE_OF(0, 0, 0, 0, 1, 1, 2)];
-    u32 draw = below(total);
-    size_t act = 0;
-    while (draw >= acts[act].weight) draw -= acts[act++].weight;
     say("%llu ", (unsigned long long)operation);
-    acts[act].act();
+    if (mock_wanted && percent(50)) act_from(mock_acts, sizeof mock_acts / sizeof *mock_acts);
+    else act_from(plain_acts, sizeof plain_acts / sizeof *plain_acts);
     end_line();
     // What a run has drawn must not decide what the next operation draws: differences stay where they are.
     state = seed * 0x2545f4914f6cdd1dull + 1 + (operation + 1) * 0xd1342543de82ef95ull;
