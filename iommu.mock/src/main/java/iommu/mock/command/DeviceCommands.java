@@ -54,6 +54,9 @@ final class DeviceCommands implements AutoCloseable {
         devices.put(id, driver);
         try {
             driver.bind(file, fabric);
+            if (command.id() == id) {
+                throw new IommufdException(Errno.ENOENT, "object %d is not finished yet".formatted(id));
+            }
             Hwpt hwpt = driver.bound().attach(TestDevice.target(file, command.id()));
             command.set(TestCommand.DOMAIN_OUT_STDEV_ID, id).set(TestCommand.DOMAIN_OUT_HWPT_ID, hwpt.id())
                     .set(TestCommand.DOMAIN_OUT_IDEV_ID, driver.bound().id()).respond();

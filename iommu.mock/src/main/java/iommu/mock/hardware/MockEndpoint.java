@@ -56,7 +56,7 @@ final class MockEndpoint implements HardwareEndpoint {
     public HardwareInfo info() {
         MemorySegment bytes = MemorySegment.ofArray(new byte[REGISTER_OFFSET + Integer.BYTES]);
         bytes.set(ValueLayout.JAVA_INT_UNALIGNED, REGISTER_OFFSET, VendorData.REGISTER_VALUE);
-        EnumSet<HardwareInfo.Capability> capabilities = EnumSet.noneOf(HardwareInfo.Capability.class);
+        EnumSet<HardwareInfo.Capability> capabilities = EnumSet.of(HardwareInfo.Capability.ATS_NOT_SUPPORTED);
         if (device.dirtyTracking()) {
             capabilities.add(HardwareInfo.Capability.DIRTY_TRACKING);
         }
@@ -96,6 +96,11 @@ final class MockEndpoint implements HardwareEndpoint {
     @Override
     public NestedDomain allocateNested(PagingDomain parent, NestedTable table) {
         return new MockNested(table, Optional.empty());
+    }
+
+    @Override
+    public boolean offersViommu(int type) {
+        return type == VendorData.VIOMMU;
     }
 
     @Override

@@ -53,6 +53,9 @@ final class InvalidateRequest {
             throw new IommufdException(Errno.EINVAL, "%s entries of %s bytes at 0x%x".formatted(Integer.toUnsignedString(count),
                     Integer.toUnsignedString(entryBytes), IommuHwptInvalidate.dataUptr(struct)));
         }
+        if (call.file().extensionObject(IommuHwptInvalidate.hwptId(struct)).isPresent()) {
+            throw new IommufdException(Errno.EINVAL, "object %d has no caches a guest could invalidate".formatted(IommuHwptInvalidate.hwptId(struct)));
+        }
         IommufdObject target = call.file().context().object(IommuHwptInvalidate.hwptId(struct));
         Function<InvalidationEntries, InvalidationResult> invalidation = switch (target) {
             case NestedHwpt nested -> nested::invalidate;

@@ -161,6 +161,12 @@ final class OpenIommu implements IommufdFile {
         }
     }
 
+    /** As a character device that knows nothing of poll(2). */
+    @Override
+    public int poll() {
+        return READABLE | WRITABLE;
+    }
+
     @Override
     public void close() {
         if (!closed.getAndSet(true)) {

@@ -69,7 +69,8 @@ final class Mappings {
     long map(boolean automatic, long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access, PinCharge payer) {
         IovaBounds.checkRange(iova, lengthBytes);
         long last = address + (lengthBytes - 1);
-        if (Long.compareUnsigned(last, address) < 0 || last == -1L) {
+        boolean wholeSpace = memory.kind() == UserMemory.Kind.PROCESS && last == -1L;   // files have a last byte there, in theory
+        if (Long.compareUnsigned(last, address) < 0 || wholeSpace) {
             throw new IommufdException(Errno.EOVERFLOW, "0x%x bytes from 0x%x on reach beyond 64 bits".formatted(lengthBytes, address));
         }
         long offset = address & PAGE_BYTES - 1;
