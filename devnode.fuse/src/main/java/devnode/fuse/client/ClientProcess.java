@@ -14,6 +14,7 @@ import java.util.List;
 
 /** A process, from its start or its last execve(2) to the next or its end. Thread-safe. */
 final class ClientProcess {
+    private static final int CAP_IPC_LOCK = 14;
     private static final int CAP_SYS_RAWIO = 17;
     private static final int CAP_SYS_RESOURCE = 24;
     private static final String LIMIT = "Max locked memory";
@@ -73,7 +74,8 @@ final class ClientProcess {
         List<String> status = statusOf(thread);
         int user = Integer.parseUnsignedInt(field(status, "Uid:").split("\\s+")[0]);
         long capabilities = inOurUserNamespace(thread) ? Long.parseUnsignedLong(field(status, "CapEff:"), 16) : 0;
-        return new ContextOwner(process, user, lockedMemoryLimit(), has(capabilities, CAP_SYS_RESOURCE), has(capabilities, CAP_SYS_RAWIO));
+        long limit = has(capabilities, CAP_IPC_LOCK) ? ContextOwner.UNLIMITED : lockedMemoryLimit();
+        return new ContextOwner(process, user, limit, has(capabilities, CAP_SYS_RESOURCE), has(capabilities, CAP_SYS_RAWIO));
     }
 
     private static boolean has(long capabilities, int capability) {

@@ -27,6 +27,17 @@ public interface HardwareEndpoint {
     PagingDomain allocatePaging(PagingOptions options);
 
     /**
+     * As {@link #allocatePaging(PagingOptions)}, shaped by data in the vendor's format.
+     *
+     * @param data type and bytes that user space passed for the table
+     * @throws IommufdException {@link Errno#EOPNOTSUPP} for an unknown type; {@link Errno#EINVAL} for malformed data; else as
+     *         {@link #allocatePaging(PagingOptions)}
+     */
+    default PagingDomain allocatePaging(PagingOptions options, NestedTable data) {
+        throw new IommufdException(Errno.EOPNOTSUPP, "this hardware takes no data for a paging table, such as that of type " + data.type());
+    }
+
+    /**
      * A first stage in user memory over {@code parent}.
      *
      * @throws IommufdException {@link Errno#EOPNOTSUPP} for an unknown type; {@link Errno#EINVAL} for malformed data

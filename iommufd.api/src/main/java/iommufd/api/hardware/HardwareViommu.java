@@ -59,6 +59,11 @@ public interface HardwareViommu extends AutoCloseable {
     /** A queue that hardware reads by itself. */
     @ConsumerType
     interface HardwareQueue extends AutoCloseable {
+        /** Whether another queue of the vIOMMU needs this one: it cannot be destroyed before that other one. */
+        default boolean inUse() {
+            return false;
+        }
+
         /** Stops the hardware reading it. Never fails. */
         @Override
         void close();

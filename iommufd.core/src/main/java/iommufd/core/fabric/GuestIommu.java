@@ -184,6 +184,13 @@ public final class GuestIommu {
         return queue;
     }
 
+    /** Whether the hardware needs the queue for another one. */
+    public boolean inUse(GuestQueue queue) {
+        HardwareViommu.HardwareQueue held = queue.onHardware;
+        BoundHardware owner = hardware;
+        return held != null && owner != null && owner.call("hardware queue", held::inUse);
+    }
+
     /** Undoes {@link #openQueue}. Never fails. */
     public void closeQueue(GuestQueue queue) {
         queues.remove(queue);

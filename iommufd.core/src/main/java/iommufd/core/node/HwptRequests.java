@@ -78,21 +78,24 @@ final class HwptRequests {
         int flags = IommuHwptAlloc.flags(struct);
         IoctlCall.requireKnown(flags, PAGING_FLAGS);
         boolean nestParent = (flags & IommuHwptAlloc.IOMMU_HWPT_ALLOC_NEST_PARENT) != 0;
-        if (IommuHwptAlloc.dataLen(struct) != 0) {
-            throw new IommufdException(Errno.EOPNOTSUPP, "no hardware takes data for a paging table");
-        }
         if (nestParent && (flags & IommuHwptAlloc.IOMMU_HWPT_FAULT_ID_VALID) != 0) {
             throw new IommufdException(Errno.EOPNOTSUPP, "a nest parent has no fault queue");
         }
         boolean dirty = (flags & IommuHwptAlloc.IOMMU_HWPT_ALLOC_DIRTY_TRACKING) != 0;
-        return call.file().context().allocateHwpt(device, ioas, new HwptOptions(nestParent, dirty, pasid(struct), faults));
+        Optional<NestedTable> data = IommuHwptAlloc.dataLen(struct) == 0 ? Optional.empty() : Optional.of(vendorData(call));
+        return call.file().client().allocateHwpt(device, ioas, new HwptOptions(nestParent, dirty, pasid(struct), faults), data);
     }
 
     private static NestedTable nested(IoctlCall call) {
         MemorySegment struct = call.struct();
         IoctlCall.requireKnown(IommuHwptAlloc.flags(struct), NESTED_FLAGS);
-        int length = IommuHwptAlloc.dataLen(struct);
-        return new NestedTable(IommuHwptAlloc.dataType(struct), ClientData.read(call.memory(), IommuHwptAlloc.dataUptr(struct), length));
+        return vendorData(call);
+    }
+
+    private static NestedTable vendorData(IoctlCall call) {
+        MemorySegment struct = call.struct();
+        return new NestedTable(IommuHwptAlloc.dataType(struct),
+                ClientData.read(call.memory(), IommuHwptAlloc.dataUptr(struct), IommuHwptAlloc.dataLen(struct)));
     }
 
     private static boolean pasid(MemorySegment struct) {

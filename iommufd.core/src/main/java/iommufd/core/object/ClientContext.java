@@ -1,16 +1,20 @@
 package iommufd.core.object;
 
+import iommufd.api.BoundDevice;
 import iommufd.api.ContextOwner;
 import iommufd.api.DmaAccess;
 import iommufd.api.Errno;
 import iommufd.api.EventQueue;
 import iommufd.api.FaultQueue;
 import iommufd.api.Hwpt;
+import iommufd.api.HwptOptions;
 import iommufd.api.Ioas;
 import iommufd.api.IommufdContext;
 import iommufd.api.IommufdException;
 import iommufd.api.IommufdObject;
 import iommufd.api.IovaRange;
+import iommufd.api.NestedTable;
+import iommufd.api.PagingHwpt;
 import iommufd.api.PinAccounting;
 import iommufd.api.Viommu;
 import iommufd.api.hardware.HardwareDomain;
@@ -178,6 +182,11 @@ public final class ClientContext {
             throw new IommufdException(Errno.EINVAL, "the oldest event of %s is longer than what may be read".formatted(queue));
         }
         return taken.event();
+    }
+
+    /** As {@link IommufdContext#allocateHwpt}. @param data in the vendor's format, if it shapes the table */
+    public PagingHwpt allocateHwpt(BoundDevice device, Ioas ioas, HwptOptions options, Optional<NestedTable> data) {
+        return context.allocateHwpt(device, ioas, options, data);
     }
 
     /** Excludes a range from mapping for as long as the address space lives. */

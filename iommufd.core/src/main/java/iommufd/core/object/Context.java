@@ -201,6 +201,11 @@ public final class Context implements IommufdContext {
 
     @Override
     public PagingHwpt allocateHwpt(BoundDevice device, Ioas ioas, HwptOptions options) {
+        return allocateHwpt(device, ioas, options, Optional.empty());
+    }
+
+    /** @param data in the vendor's format, if it shapes the table */
+    PagingHwpt allocateHwpt(BoundDevice device, Ioas ioas, HwptOptions options, Optional<NestedTable> data) {
         return control(() -> {
             DeviceObject known = own(device);
             IoasObject space = own(ioas);
@@ -213,7 +218,7 @@ public final class Context implements IommufdContext {
             }
             Optional<FaultQueueObject> faults = own(options.faults());
             SpaceTable table = SpaceTable.create(rack, space.space(),
-                    new PagingOptions(options.nestParent(), options.dirtyTracking(), options.pasid()), known.fabricEndpoint(),
+                    new PagingOptions(options.nestParent(), options.dirtyTracking(), options.pasid()), data, known.fabricEndpoint(),
                     faults.map(queue -> queue));
             return publish(new PagingHwptObject(space, table, false, faults));
         });

@@ -60,6 +60,18 @@ final class HwQueueObject extends ContextObject implements HwQueue {
         return "hardware queue";
     }
 
+    /** @throws IommufdException {@link Errno#EBUSY} if the hardware needs it for another queue, too */
+    @Override
+    public void destroy() {
+        context().run(() -> {
+            checkAlive();
+            if (viommu.guest().inUse(queue)) {
+                throw new IommufdException(Errno.EBUSY, this + " is needed by another hardware queue; destroy that one first");
+            }
+            super.destroy();
+        });
+    }
+
     @Override
     void release() {
         viommu.guest().closeQueue(queue);
