@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.TreeSet;
+import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -34,7 +35,7 @@ class LaunchTest {
     void publish() throws IOException, InterruptedException {
         Native.program();
         publisher = new NodePublisher(Optional.empty(), new PermissionRules(), NodeTest.SPIN_NANOS);
-        publisher.add(PATH, node, List.of(TestNode.NEW_FILE, TestNode.NEW_FILE_IN_STRUCT));
+        publisher.add(PATH, node, List.of(TestNode.SLEEP, TestNode.NEW_FILE, TestNode.NEW_FILE_IN_STRUCT));
     }
 
     @AfterEach
@@ -143,6 +144,35 @@ class LaunchTest {
         launcher.join(5000);
         assertThat(launcher.isAlive()).isFalse();
         await().until(() -> ProcessHandle.current().children().noneMatch(child -> child.info().command().orElse("").endsWith("sleep")));
+    }
+
+    @Test
+    void aProgramThatDoesNotListenIsKilled() throws Exception {
+        Path up = directory.resolve("up");
+        Thread launcher = Thread.ofPlatform().start(() -> {
+            try {
+                run("sh", "-c", "trap '' TERM; touch " + up + "; while :; do sleep 0.1; done");
+            } catch (InterruptedException expected) {
+                Thread.currentThread().interrupt();
+            }
+        });
+        await().until(() -> Files.exists(up));
+        launcher.interrupt();
+        launcher.join(20_000);
+        assertThat(launcher.isAlive()).isFalse();
+        await().until(() -> ProcessHandle.current().children().noneMatch(child -> child.info().command().orElse("").endsWith("sh")));
+    }
+
+    @Test
+    void aReportedCallEndsWhenItsNodeGoes() throws Exception {
+        FutureTask<List<String>> client = new FutureTask<>(() -> shell(Native.program() + " " + PATH + " block"));
+        Thread.ofPlatform().start(client);
+        await().until(() -> node.sleeping.get() == 1);
+        long began = System.nanoTime();
+        publisher.remove(node);
+        assertThat(System.nanoTime() - began).isLessThan(2_000_000_000L);
+        assertThat(node.sleeping).hasValue(0);
+        assertThat(client.get()).containsExactly("waiting", "ioctl -1 19", "later -1 19");
     }
 
     @Test

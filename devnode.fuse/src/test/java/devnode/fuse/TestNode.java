@@ -25,6 +25,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 /** A node with something of everything. The requests are those of {@code client.c}. */
 final class TestNode implements DeviceNode {
     private static final int TYPE = 't' << 8;
+    static final int SLEEP = TYPE | 5;
     static final int NEW_FILE = TYPE | 9;
     static final int NEW_FILE_IN_STRUCT = TYPE | 10;
 

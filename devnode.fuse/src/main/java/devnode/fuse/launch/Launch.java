@@ -13,10 +13,13 @@ import java.util.SortedSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
 
 /** Runs one program. */
 public final class Launch {
+    private static final int SIGKILL = 9;
     private static final int SIGTERM = 15;
+    private static final long PATIENCE_SECONDS = 5;
     private static final int CAP_SYS_PTRACE = 19;
     private static final int CAP_SYS_ADMIN = 21;
 
@@ -74,7 +77,7 @@ public final class Launch {
         try {
             return exit.get();
         } catch (InterruptedException interrupted) {
-            child.signal(SIGTERM);
+            end(exit);
             throw interrupted;
         } catch (ExecutionException failed) {
             if (failed.getCause() instanceof RuntimeException unchecked) {
@@ -82,6 +85,12 @@ public final class Launch {
             }
             throw new CompletionException(failed.getCause());
         }
+    }
+
+    private void end(CompletableFuture<Integer> exit) {
+        child.signal(SIGTERM);
+        exit.completeOnTimeout(0, PATIENCE_SECONDS, TimeUnit.SECONDS).handle((code, failure) -> code).join();
+        child.signal(SIGKILL); // nothing, if it has ended
     }
 
     private int launch(List<String> command) {

@@ -17,6 +17,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -49,6 +50,8 @@ public final class FuseServer {
     private final OpenFiles files = new OpenFiles();
     private final Reader.ReadOrder order;
     private final Map<Reader, Thread> readers = new ConcurrentHashMap<>();
+    /** Calls under way on other threads than readers; guarded by itself. */
+    private final Map<Thread, OpenFile> outside = new HashMap<>();
     private final AtomicInteger readerNumber = new AtomicInteger();
     private final int ownProcess = (int) ProcessHandle.current().pid();
     private final ClientProcesses processes;
@@ -150,8 +153,19 @@ public final class FuseServer {
     }
 
     private void drain(String path, CallGate gate, Object callee) {
-        if (!gate.awaitEmpty(PATIENCE_NANOS, () -> readers.forEach((reader, thread) -> reader.interruptCallTo(thread, callee)))) {
+        if (!gate.awaitEmpty(PATIENCE_NANOS, () -> interruptCallsTo(callee))) {
             LOG.error("{}: a call of the node does not end although its thread was interrupted", path);
+        }
+    }
+
+    private void interruptCallsTo(Object callee) {
+        readers.forEach((reader, thread) -> reader.interruptCallTo(thread, callee));
+        synchronized (outside) {
+            outside.forEach((thread, file) -> {
+                if (file == callee) {
+                    thread.interrupt();
+                }
+            });
         }
     }
 
@@ -232,9 +246,27 @@ public final class FuseServer {
                     Linux.close(descriptor);
                 }
             });
-            return OptionalInt.of(NodeCalls.ioctl(file, call, request, argument));
+            beginOutside(file);
+            try {
+                return OptionalInt.of(NodeCalls.ioctl(file, call, request, argument));
+            } finally {
+                endOutside();
+            }
         } finally {
             Linux.close(copy);
+        }
+    }
+
+    private void beginOutside(OpenFile file) {
+        synchronized (outside) {
+            outside.put(Thread.currentThread(), file);
+        }
+    }
+
+    private void endOutside() {
+        synchronized (outside) {
+            outside.remove(Thread.currentThread());
+            Thread.interrupted(); // too late for it, and nothing to the next call
         }
     }
 
