@@ -35,12 +35,14 @@ public final class FusePublisher implements ClientLauncher, NodeActivity, FarMem
                 TimeUnit.MICROSECONDS.toNanos(configuration.spin_micros()));
     }
 
+    /** A node is there. @param properties of its service */
     @Reference(cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC, target = "(" + DeviceNode.PATH + "=*)")
-    void addNode(DeviceNode node, Map<String, Object> properties) {
+    public void addNode(DeviceNode node, Map<String, Object> properties) {
         nodes.add((String) properties.get(DeviceNode.PATH), node, requests(properties.get(DeviceNode.DESCRIPTOR_REQUESTS)));
     }
 
-    void removeNode(DeviceNode node) {
+    /** It goes. */
+    public void removeNode(DeviceNode node) {
         nodes.remove(node);
     }
 
