@@ -4,6 +4,7 @@ import devnode.fuse.launch.Launch;
 import iommufd.api.memory.FarMemory;
 import iommufd.api.node.ClientLauncher;
 import iommufd.api.node.DeviceNode;
+import iommufd.api.node.NodeActivity;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -11,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
@@ -20,9 +22,9 @@ import org.osgi.service.component.annotations.ReferencePolicy;
 import org.osgi.service.metatype.annotations.Designate;
 
 /** The whiteboard: publishes every {@link DeviceNode} there is, as long as it is there. */
-@Component(service = {ClientLauncher.class, FarMemory.class}, immediate = true, configurationPid = "devnode.fuse")
+@Component(service = {ClientLauncher.class, NodeActivity.class, FarMemory.class}, immediate = true, configurationPid = "devnode.fuse")
 @Designate(ocd = FuseConfiguration.class)
-public final class FusePublisher implements ClientLauncher, FarMemory {
+public final class FusePublisher implements ClientLauncher, NodeActivity, FarMemory {
     private final NodePublisher nodes;
 
     /** @throws IllegalArgumentException if the configuration makes no sense */
@@ -33,12 +35,14 @@ public final class FusePublisher implements ClientLauncher, FarMemory {
                 TimeUnit.MICROSECONDS.toNanos(configuration.spin_micros()));
     }
 
+    /** A node is there. @param properties of its service */
     @Reference(cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC, target = "(" + DeviceNode.PATH + "=*)")
-    void addNode(DeviceNode node, Map<String, Object> properties) {
+    public void addNode(DeviceNode node, Map<String, Object> properties) {
         nodes.add((String) properties.get(DeviceNode.PATH), node, requests(properties.get(DeviceNode.DESCRIPTOR_REQUESTS)));
     }
 
-    void removeNode(DeviceNode node) {
+    /** It goes. */
+    public void removeNode(DeviceNode node) {
         nodes.remove(node);
     }
 
@@ -51,6 +55,16 @@ public final class FusePublisher implements ClientLauncher, FarMemory {
     public int run(List<String> command) throws InterruptedException {
         Launch.checkRequirements();
         return new Launch(nodes.server(), nodes.descriptorRequests()).run(command);
+    }
+
+    @Override
+    public List<NodeCounts> counts() {
+        return nodes.counts();
+    }
+
+    @Override
+    public Tracing trace(Consumer<String> listener) {
+        return nodes.trace().add(listener);
     }
 
     @Override

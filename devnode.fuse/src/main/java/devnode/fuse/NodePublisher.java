@@ -2,9 +2,11 @@ package devnode.fuse;
 
 import devnode.fuse.client.ClientProcesses;
 import devnode.fuse.memory.ClientPins;
+import devnode.fuse.server.CallTrace;
 import devnode.fuse.server.FuseServer;
 import iommufd.api.IommufdException;
 import iommufd.api.node.DeviceNode;
+import iommufd.api.node.NodeActivity.NodeCounts;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
@@ -27,6 +29,7 @@ final class NodePublisher implements AutoCloseable {
     private final long spinNanos;
     private final ClientPins pins = new ClientPins();
     private final ClientProcesses processes = new ClientProcesses(pins);
+    private final CallTrace trace = new CallTrace();
     private final Map<DeviceNode, Registration> nodes = new HashMap<>();
     private Optional<FuseServer> server = Optional.empty();
     private boolean refused;
@@ -66,7 +69,7 @@ final class NodePublisher implements AutoCloseable {
     /** The server, which is started if need be. @throws IommufdException with the reason why it cannot be */
     synchronized FuseServer server() {
         if (server.isEmpty()) {
-            server = Optional.of(FuseServer.start(point, processes, spinNanos));
+            server = Optional.of(FuseServer.start(point, processes, trace, spinNanos));
             nodes.keySet().forEach(this::publish);
         }
         return server.get();
@@ -82,6 +85,15 @@ final class NodePublisher implements AutoCloseable {
         SortedSet<Integer> requests = new TreeSet<>();
         nodes.values().forEach(node -> requests.addAll(node.requests()));
         return requests;
+    }
+
+    /** What has happened to nodes; nothing as long as none is served. */
+    synchronized List<NodeCounts> counts() {
+        return server.map(FuseServer::counts).orElse(List.of());
+    }
+
+    CallTrace trace() {
+        return trace;
     }
 
     ClientPins pins() {

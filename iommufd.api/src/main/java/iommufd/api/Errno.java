@@ -37,6 +37,16 @@ public enum Errno {
         this.number = number;
     }
 
+    /** What people call an error number: {@code EFAULT}, or {@code errno 103} for one that is not here. */
+    public static String text(int number) {
+        for (Errno errno : values()) {
+            if (errno.number == number) {
+                return errno.name();
+            }
+        }
+        return "errno " + number;
+    }
+
     /** The positive number as user space sees it in {@code errno}. */
     public int number() {
         return number;

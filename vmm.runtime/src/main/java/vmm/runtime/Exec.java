@@ -2,7 +2,11 @@ package vmm.runtime;
 
 import iommufd.api.IommufdException;
 import iommufd.api.node.ClientLauncher;
+import iommufd.api.node.NodeActivity;
+import java.io.BufferedOutputStream;
+import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -15,13 +19,8 @@ import org.slf4j.LoggerFactory;
 
 /** {@code ./vmm exec -- COMMAND…}: runs a program that finds the device nodes of this runtime. */
 final class Exec {
-    static final String USAGE = "Usage: ./vmm exec [--with BUNDLE]... -- COMMAND [ARGUMENT...]";
-
     private static final Logger LOG = LoggerFactory.getLogger(Exec.class);
     private static final Duration PATIENCE = Duration.ofSeconds(10);
-    private static final String END_OF_OPTIONS = "--";
-    /** Followed by the file of one more bundle to deploy. */
-    private static final String WITH = "--with";
     /** By convention of programs that run programs: it is us who failed. */
     private static final int NOT_STARTED = 125;
 
@@ -29,26 +28,52 @@ final class Exec {
 
     /** @return the program's exit code, or {@link #NOT_STARTED} with a message that names what is missing */
     static int run(BundleContext bundles, PrintStream err, List<String> arguments) throws InterruptedException {
-        int bundleOptions = 0;
-        while (arguments.size() >= bundleOptions + 2 && arguments.get(bundleOptions).equals(WITH)) {
-            bundleOptions += 2;
-        }
-        List<String> afterBundles = arguments.subList(bundleOptions, arguments.size());
-        boolean dashes = !afterBundles.isEmpty() && afterBundles.getFirst().equals(END_OF_OPTIONS);
-        List<String> command = dashes ? afterBundles.subList(1, afterBundles.size()) : afterBundles;
-        if (command.isEmpty() || !dashes && command.getFirst().startsWith("-")) {
-            err.println(USAGE);
+        ExecOptions options;
+        try {
+            options = ExecOptions.parse(arguments);
+        } catch (IllegalArgumentException wrong) {
+            err.println(wrong.getMessage());
             return NOT_STARTED;
         }
         try {
-            for (int i = 1; i < bundleOptions; i += 2) {
-                bundles.installBundle(Path.of(arguments.get(i)).toUri().toString()).start(Bundle.START_TRANSIENT);
+            for (Path bundle : options.bundles()) {
+                bundles.installBundle(bundle.toUri().toString()).start(Bundle.START_TRANSIENT);
             }
-        } catch (BundleException refused) {
-            LOG.debug("deploying {}", arguments.subList(0, bundleOptions), refused);
-            err.println("vmm exec: " + refused.getMessage());
+            return options.trace() ? traced(bundles, err, options) : launch(bundles, err, options.command());
+        } catch (BundleException | IOException | IommufdException refused) {
+            LOG.debug("launching {}", options, refused);
+            err.println("vmm exec: " + (refused instanceof IOException ? "the trace cannot be written: " : "") + refused.getMessage());
             return NOT_STARTED;
         }
+    }
+
+    private static int traced(BundleContext bundles, PrintStream err, ExecOptions options) throws IOException, InterruptedException {
+        if (options.traceFile().isEmpty()) {
+            return traced(bundles, err, err, options.command());
+        }
+        try (PrintStream file = new PrintStream(new BufferedOutputStream(Files.newOutputStream(options.traceFile().get())))) {
+            return traced(bundles, err, file, options.command());
+        }
+    }
+
+    private static int traced(BundleContext bundles, PrintStream err, PrintStream lines, List<String> command) throws InterruptedException {
+        ServiceTracker<NodeActivity, NodeActivity> tracker = new ServiceTracker<>(bundles, NodeActivity.class, null);
+        tracker.open();
+        try {
+            NodeActivity activity = tracker.waitForService(PATIENCE.toMillis());
+            if (activity == null) {
+                err.println("vmm exec: nothing here tells what programs do; is the bundle devnode.fuse deployed and active?");
+                return NOT_STARTED;
+            }
+            try (NodeActivity.Tracing _ = activity.trace(lines::println)) {
+                return launch(bundles, err, command);
+            }
+        } finally {
+            tracker.close();
+        }
+    }
+
+    private static int launch(BundleContext bundles, PrintStream err, List<String> command) throws InterruptedException {
         ServiceTracker<ClientLauncher, ClientLauncher> tracker = new ServiceTracker<>(bundles, ClientLauncher.class, null);
         tracker.open();
         try {
@@ -58,10 +83,6 @@ final class Exec {
                 return NOT_STARTED;
             }
             return launcher.run(command);
-        } catch (IommufdException refused) {
-            LOG.debug("launching {}", command, refused);
-            err.println("vmm exec: " + refused.getMessage());
-            return NOT_STARTED;
         } finally {
             tracker.close();
         }

@@ -99,6 +99,11 @@ public final class ClientCall implements Caller, ClientMemory, ClientFiles {
         return this;
     }
 
+    /** The client's thread, as the system numbers it. */
+    public int thread() {
+        return thread;
+    }
+
     /** How much of the structure's answer was filled in. */
     public long answerBytes() {
         return outputBytes;

@@ -12,11 +12,13 @@ import devnode.fuse.server.Message.Out;
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import iommufd.api.node.DeviceNode;
+import iommufd.api.node.NodeActivity.NodeCounts;
 import iommufd.api.node.OpenNode;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -55,12 +57,14 @@ public final class FuseServer {
     private final AtomicInteger readerNumber = new AtomicInteger();
     private final int ownProcess = (int) ProcessHandle.current().pid();
     private final ClientProcesses processes;
+    private final CallTrace trace;
     private final FuseMount mount;
     private final BackingFiles backing;
     private final long fileSystem;
     private volatile boolean stopping;
 
-    private FuseServer(FuseMount mount, ClientProcesses processes, long spinNanos) {
+    private FuseServer(FuseMount mount, ClientProcesses processes, CallTrace trace, long spinNanos) {
+        this.trace = trace;
         this.order = new Reader.ReadOrder(spinNanos);
         this.mount = mount;
         this.processes = processes;
@@ -74,12 +78,13 @@ public final class FuseServer {
      * Mounts, without any node yet.
      *
      * @param point directory to mount at for all to see; empty if only programs that are launched shall see it
+     * @param trace who is told of calls
      * @param spinNanos how long a thread looks for the next request before it sleeps
      * @throws IommufdException with the reason
      */
-    public static FuseServer start(Optional<Path> point, ClientProcesses processes, long spinNanos) {
+    public static FuseServer start(Optional<Path> point, ClientProcesses processes, CallTrace trace, long spinNanos) {
         FuseMount mount = FuseMount.create(point);
-        FuseServer server = new FuseServer(mount, processes, spinNanos);
+        FuseServer server = new FuseServer(mount, processes, trace, spinNanos);
         try {
             server.initialise();
         } catch (RuntimeException | Error failed) {
@@ -123,7 +128,7 @@ public final class FuseServer {
 
     /** Puts a node at its path. @return false if it cannot be there, with a warning */
     public boolean publish(String path, DeviceNode service, Permissions permissions) {
-        boolean added = tree.add(new PublishedNode(path, service, permissions));
+        boolean added = tree.add(new PublishedNode(path, service, permissions, trace));
         if (!added) {
             LOG.warn("no node can be published at {}: it must be a path below /dev, and free", path);
         }
@@ -167,6 +172,12 @@ public final class FuseServer {
                 }
             });
         }
+    }
+
+    /** What has happened to the nodes that are there now. */
+    public List<NodeCounts> counts() {
+        return tree.nodes().stream().map(node -> node.counts.now(node.path, node.files.size()))
+                .sorted(Comparator.comparing(NodeCounts::path)).toList();
     }
 
     /** Where nodes are now. */
@@ -301,14 +312,23 @@ public final class FuseServer {
         }
         try {
             reader.enters(published);
-            return hold(published.service.open(call), published);
+            OpenFile file = hold(published.service.open(call), published);
+            tellOpen(published, call, file.name(), 0);
+            return file;
         } catch (IommufdException refused) {
+            tellOpen(published, call, published.path, -refused.errno().number());
             throw refused;
         } catch (Throwable failed) {
             LOG.warn("{}: opening failed", published.path, failed);
             throw new IommufdException(Errno.EIO, published.path + " failed to open", failed);
         } finally {
             published.opens.leave();
+        }
+    }
+
+    private static void tellOpen(PublishedNode node, ClientCall call, String name, int result) {
+        if (node.trace.isOn()) {
+            node.trace.told(call, name, "open", result);
         }
     }
 

@@ -1,8 +1,8 @@
 package devnode.fuse.server;
 
+import devnode.fuse.client.ClientCall;
 import devnode.fuse.linux.ErrorNumber;
 import iommufd.api.IommufdException;
-import iommufd.api.node.Caller;
 import java.lang.foreign.MemorySegment;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -14,12 +14,29 @@ final class NodeCalls {
     private NodeCalls() {}
 
     /** @return the result, or minus an error number */
-    static int ioctl(OpenFile file, Caller caller, int request, long argument) {
+    static int ioctl(OpenFile file, ClientCall call, int request, long argument) {
+        CallTrace trace = file.owner.trace;
+        if (trace.isOn()) {
+            CallTrace.Pending pending = trace.ioctl(file, call, request, argument);
+            int result = make(file, call, request, argument);
+            trace.ended(file, call, pending, result);
+            return result;
+        }
+        return make(file, call, request, argument);
+    }
+
+    private static int make(OpenFile file, ClientCall call, int request, long argument) {
+        int result = enterIoctl(file, call, request, argument);
+        file.owner.counts.ended(result);
+        return result;
+    }
+
+    private static int enterIoctl(OpenFile file, ClientCall call, int request, long argument) {
         if (!file.gate.enter()) {
             return -ErrorNumber.ENODEV;
         }
         try {
-            return checked(file, file.node.ioctl(caller, request, argument), Integer.MAX_VALUE);
+            return checked(file, file.node.ioctl(call, request, argument), Integer.MAX_VALUE);
         } catch (Throwable thrown) {
             return failure(file, thrown);
         } finally {
@@ -27,12 +44,18 @@ final class NodeCalls {
         }
     }
 
-    static int read(OpenFile file, Caller caller, MemorySegment target, long offset) {
+    static int read(OpenFile file, ClientCall call, MemorySegment target, long offset) {
+        int result = enterRead(file, call, target, offset);
+        tell(file, call, "read", target.byteSize(), result);
+        return result;
+    }
+
+    private static int enterRead(OpenFile file, ClientCall call, MemorySegment target, long offset) {
         if (!file.gate.enter()) {
             return -ErrorNumber.ENODEV;
         }
         try {
-            return checked(file, file.node.read(caller, target, file.positioned ? offset : 0), target.byteSize());
+            return checked(file, file.node.read(call, target, file.positioned ? offset : 0), target.byteSize());
         } catch (Throwable thrown) {
             return failure(file, thrown);
         } finally {
@@ -40,16 +63,28 @@ final class NodeCalls {
         }
     }
 
-    static int write(OpenFile file, Caller caller, MemorySegment source, long offset) {
+    static int write(OpenFile file, ClientCall call, MemorySegment source, long offset) {
+        int result = enterWrite(file, call, source, offset);
+        tell(file, call, "write", source.byteSize(), result);
+        return result;
+    }
+
+    private static int enterWrite(OpenFile file, ClientCall call, MemorySegment source, long offset) {
         if (!file.gate.enter()) {
             return -ErrorNumber.ENODEV;
         }
         try {
-            return checked(file, file.node.write(caller, source, file.positioned ? offset : 0), source.byteSize());
+            return checked(file, file.node.write(call, source, file.positioned ? offset : 0), source.byteSize());
         } catch (Throwable thrown) {
             return failure(file, thrown);
         } finally {
             file.gate.leave();
+        }
+    }
+
+    private static void tell(OpenFile file, ClientCall call, String what, long bytes, int result) {
+        if (file.owner.trace.isOn()) {
+            file.owner.trace.told(call, file.name(), what + " " + bytes, result);
         }
     }
 

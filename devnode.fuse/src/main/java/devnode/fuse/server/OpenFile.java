@@ -22,6 +22,7 @@ final class OpenFile {
     final boolean positioned;
     final OptionalInt mappableFile;
     private final int device;
+    private final long number;
     private long pollHandle;
     private boolean pollArmed;
 
@@ -30,9 +31,15 @@ final class OpenFile {
         this.node = node;
         this.owner = owner;
         this.device = device;
+        this.number = owner.counts.opened();
         this.positioned = node.positioned();
         this.mappableFile = node.mappableFile();
         node.onPollChange(this::pollChanged);
+    }
+
+    /** What people know it by, such as {@code /dev/iommu#1}. */
+    String name() {
+        return owner.path + "#" + number;
     }
 
     /** @param kernelHandle what to notify when the answer changes, if {@code watched} */
@@ -89,6 +96,9 @@ final class OpenFile {
             node.close();
         } catch (RuntimeException | Error failed) {
             LOG.warn("{}: closing failed", owner.path, failed);
+        }
+        if (owner.trace.isOn()) {
+            owner.trace.closed(name());
         }
         owner.files.remove(this); // last: whoever withdraws the service waits for it
         pollChanged();

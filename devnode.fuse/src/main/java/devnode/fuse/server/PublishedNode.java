@@ -13,7 +13,11 @@ final class PublishedNode {
     final CallGate opens = new CallGate();
     final Set<OpenFile> files = ConcurrentHashMap.newKeySet();
 
-    PublishedNode(String path, DeviceNode service, Permissions permissions) {
+    final CallCounts counts = new CallCounts();
+    final CallTrace trace;
+
+    PublishedNode(String path, DeviceNode service, Permissions permissions, CallTrace trace) {
+        this.trace = trace;
         this.path = path;
         this.service = service;
         this.permissions = permissions;

@@ -80,6 +80,11 @@ public interface OpenNode extends AutoCloseable {
     /** Calls {@code listener} whenever {@link #poll()} may have changed. Set once, right after the node was opened. */
     default void onPollChange(Runnable listener) {}
 
+    /** Who tells people what the ioctls say. Asked once. */
+    default IoctlDecoder decoder() {
+        return IoctlDecoder.NONE;
+    }
+
     /** The last file descriptor is gone, for instance because the client died. No call is under way or will come. Never fails. */
     @Override
     void close();

@@ -1,6 +1,7 @@
 /**
  * What publishes itself to other processes: a component registers a {@link iommufd.api.node.DeviceNode} service (whiteboard),
- * and whoever publishes nodes opens it for each client. {@link iommufd.api.node.ClientLauncher} runs programs that find the nodes.
+ * and whoever publishes nodes opens it for each client. {@link iommufd.api.node.ClientLauncher} runs programs that find the nodes,
+ * {@link iommufd.api.node.NodeActivity} tells what they do with them.
  * Nothing here knows how clients are reached.
  */
 @Export

@@ -175,11 +175,7 @@ public final class IoctlText {
         if (result >= 0) {
             return Long.toString(result);
         }
-        for (Errno errno : Errno.values()) {
-            if (errno.number() == -result) {
-                return "-1 " + errno;
-            }
-        }
-        return "-1 (errno %d)".formatted(-result);
+        String errno = Errno.text((int) -result);
+        return errno.startsWith("E") ? "-1 " + errno : "-1 (" + errno + ")";
     }
 }

@@ -14,6 +14,7 @@ import iommufd.api.hardware.HardwareDomain;
 import iommufd.api.hardware.HardwareViommu;
 import iommufd.api.memory.UserMemory;
 import iommufd.api.node.Caller;
+import iommufd.api.node.IoctlDecoder;
 import iommufd.api.uapi.IoctlExtension;
 import iommufd.api.uapi.IommufdFile;
 import iommufd.core.object.ClientContext;
@@ -74,6 +75,11 @@ final class OpenIommu implements IommufdFile {
             call.end();
             spareCall.lazySet(call);
         }
+    }
+
+    @Override
+    public IoctlDecoder decoder() {
+        return IommuDecoder.INSTANCE;
     }
 
     private long extended(Caller caller, int request, long argument) throws InterruptedException {
