@@ -114,11 +114,11 @@ class DeviceCommandsTest {
         assertThat(bound(client.device(ioas.id(), PASIDS)).hardwareInfo()).satisfies(info -> {
             assertThat(info.type()).isEqualTo(0xfeedbeef);
             assertThat(info.bytes()).isEqualTo(words(0, 0xdeadbeef));
-            assertThat(info.capabilities()).containsExactly(Capability.DIRTY_TRACKING);
+            assertThat(info.capabilities()).containsExactlyInAnyOrder(Capability.DIRTY_TRACKING, Capability.ATS_NOT_SUPPORTED);
             assertThat(info.pasidBits()).isEqualTo(20);
         });
         BoundDevice plain = bound(client.device(ioas.id(), NO_DIRTY));
-        assertThat(plain.hardwareInfo().capabilities()).isEmpty();
+        assertThat(plain.hardwareInfo().capabilities()).containsExactly(Capability.ATS_NOT_SUPPORTED);
         assertThat(plain.hardwareInfo().pasidBits()).isZero();
         refuses(Errno.EOPNOTSUPP, () -> client.context().allocateHwpt(plain, ioas, HwptOptions.withDirtyTracking()));
     }
