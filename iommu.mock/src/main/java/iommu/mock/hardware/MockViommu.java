@@ -143,6 +143,11 @@ public final class MockViommu implements HardwareViommu {
     }
 
     @Override
+    public boolean offersQueues(int type) {
+        return type == VendorData.QUEUE;
+    }
+
+    @Override
     public synchronized HardwareQueue allocateQueue(int type, int index, long physicalAddress, long lengthBytes) {
         if (type != VendorData.QUEUE) {
             throw new IommufdException(Errno.EOPNOTSUPP, "the mock vIOMMU has no queues of type 0x%x".formatted(type));

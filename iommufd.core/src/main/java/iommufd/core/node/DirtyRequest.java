@@ -64,7 +64,8 @@ final class DirtyRequest {
 
     /** @throws IommufdException {@link Errno#EOPNOTSUPP} for a table that cannot track */
     private static void requireTracking(PagingHwpt hwpt, long iova, long pageBytes) {
-        readPart(hwpt, iova, pageBytes, pageBytes, new byte[1], false);
+        long length = Math.max(pageBytes, hwpt.ioas().iovaRanges().alignmentBytes());   // both are powers of two
+        readPart(hwpt, iova, length, pageBytes, new byte[(int) (length / pageBytes + 7 >>> 3)], false);
     }
 
     private static void readPart(PagingHwpt hwpt, long iova, long length, long pageBytes, byte[] bitmap, boolean clear) {
