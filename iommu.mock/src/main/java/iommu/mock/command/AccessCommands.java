@@ -85,11 +85,9 @@ final class AccessCommands {
         AccessFile access = access(command);
         long iova = command.int64(TestCommand.PAGES_IOVA);
         long uptr = command.int64(TestCommand.PAGES_UPTR);
-        long start = AccessFile.pageStart(iova);
-        long lengthOfPages = AccessFile.pageStart(iova - start + length + PAGE_BYTES - 1);
-        int id = access.pin(start, lengthOfPages, flags == PIN_WRITABLE, runs -> {
+        int id = access.pin(iova, length, flags == PIN_WRITABLE, runs -> {
             if (uptr != 0) {
-                checkPages(command.caller().memory().mappable(), uptr - (iova - start), runs);
+                checkPages(command.caller().memory().mappable(), uptr - (iova - AccessFile.pageStart(iova)), runs);
             }
         });
         try {
@@ -114,7 +112,7 @@ final class AccessCommands {
             memory.pin(address + done, PAGE_BYTES, false, page);
             memory.unpin(page.physicalAddress(0), PAGE_BYTES);
             actual.clear();
-            actual.addSlice(expected, done, PAGE_BYTES);
+            actual.addSlice(expected, done, Math.min(PAGE_BYTES, expected.totalBytes() - done));
             if (actual.physicalAddress(0) != page.physicalAddress(0)) {
                 throw new IommufdException(Errno.EBADE, "the access pinned 0x%x, the client's page at 0x%x is 0x%x"
                         .formatted(actual.physicalAddress(0), address + done, page.physicalAddress(0)));
