@@ -11,6 +11,7 @@ import iommufd.api.node.ClientFile;
 import iommufd.api.node.ClientFiles;
 import iommufd.api.node.ClientMemory;
 import iommufd.api.node.OpenNode;
+import iommufd.core.fake.Sabotage;
 import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
 import java.util.List;
@@ -35,6 +36,8 @@ final class MemoryCaller implements Caller, ClientMemory, ClientFiles {
     private final Mappable mappable = new Mappable();
     private int nextDescriptor = 10;
     ContextOwner owner = new ContextOwner(77, 1000, ContextOwner.UNLIMITED, true, true);
+    /** May let anything fail that the client's side does. */
+    Sabotage sabotage = new Sabotage();
     /** How many files may still be opened. */
     int mayOpen = Integer.MAX_VALUE;
     /** Pages pinned, each as often as it is. */
@@ -100,6 +103,7 @@ final class MemoryCaller implements Caller, ClientMemory, ClientFiles {
 
     @Override
     public ContextOwner owner() {
+        sabotage.refusable("owner", Errno.EFAULT);
         return owner;
     }
 
@@ -120,18 +124,21 @@ final class MemoryCaller implements Caller, ClientMemory, ClientFiles {
 
     @Override
     public void read(long address, MemorySegment target) {
+        sabotage.refusable("read", Errno.EFAULT);
         check(address, target.byteSize(), false);
         target.copyFrom(at(address, target.byteSize()));
     }
 
     @Override
     public void write(long address, MemorySegment source) {
+        sabotage.refusable("write", Errno.EFAULT);
         check(address, source.byteSize(), true);
         at(address, source.byteSize()).copyFrom(source);
     }
 
     @Override
     public UserMemory mappable() {
+        sabotage.refusable("mappable", Errno.EFAULT);
         return mappable;
     }
 
@@ -145,6 +152,7 @@ final class MemoryCaller implements Caller, ClientMemory, ClientFiles {
 
     @Override
     public ClientFile take(int number) {
+        sabotage.refusable("take", Errno.EMFILE);
         node(number);
         UserMemory content = contents.get(number);
         return new ClientFile() {
@@ -170,6 +178,12 @@ final class MemoryCaller implements Caller, ClientMemory, ClientFiles {
 
     @Override
     public int install(OpenNode node, boolean closeOnExec) {
+        try {
+            sabotage.refusable("install", Errno.EMFILE);
+        } catch (IommufdException refused) {
+            node.close();
+            throw refused;
+        }
         if (mayOpen == 0) {
             node.close();
             throw new IommufdException(Errno.EMFILE, "too many files");
@@ -187,6 +201,7 @@ final class MemoryCaller implements Caller, ClientMemory, ClientFiles {
 
         @Override
         public void pin(long address, long lengthBytes, boolean writable, PinnedRuns runs) {
+            sabotage.refusable("pin", Errno.ENOMEM);
             check(address, lengthBytes, writable);
             ram.pin(address - BASE, lengthBytes, writable, runs);
             pinnedPages += lengthBytes / PAGE;
