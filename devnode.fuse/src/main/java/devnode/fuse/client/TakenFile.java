@@ -5,7 +5,6 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import devnode.fuse.linux.ErrorNumber;
 import devnode.fuse.linux.Linux;
 import devnode.fuse.memory.ClientPins;
-import devnode.fuse.memory.FileMemory;
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import iommufd.api.memory.UserMemory;
@@ -41,7 +40,7 @@ final class TakenFile implements ClientFile {
 
     @Override
     public synchronized UserMemory mappable() {
-        return new FileMemory(descriptor(), pins);
+        return pins.passed().of(descriptor(), pins);
     }
 
     @Override

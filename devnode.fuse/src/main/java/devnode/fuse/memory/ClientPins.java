@@ -9,11 +9,12 @@ import iommufd.api.memory.PinnedRuns;
  *
  * @param files what lies in the window
  * @param far what does not
+ * @param passed files that were passed, whether pinned or not
  */
-public record ClientPins(SharedFiles files, FarChunks far) {
+public record ClientPins(SharedFiles files, FarChunks far, PassedFiles passed) {
     /** Nothing pinned yet. */
     public ClientPins() {
-        this(new SharedFiles(), new FarChunks());
+        this(new SharedFiles(), new FarChunks(), new PassedFiles());
     }
 
     /** As {@link iommufd.api.memory.UserMemory#unpin}; the end of the window and the first far address may have become one run. */

@@ -1,7 +1,6 @@
 package devnode.fuse.memory;
 
 import devnode.fuse.linux.ErrorNumber;
-import devnode.fuse.linux.FileStatus;
 import devnode.fuse.linux.Linux;
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
@@ -20,19 +19,11 @@ public final class FileMemory implements UserMemory {
     private final int file;
     private final boolean writable;
 
-    /**
-     * @param file open descriptor; stays the caller's
-     * @throws IommufdException {@link Errno#EINVAL} if it is no regular file
-     */
-    public FileMemory(int file, ClientPins pins) {
+    /** @param file open descriptor of a regular file; stays the caller's */
+    FileMemory(int file, SharedFile.Identity identity, boolean writable, ClientPins pins) {
         this.pins = pins;
-        FileStatus status = new FileStatus();
-        if (status.load(file) < 0 || !status.isRegularFile()) {
-            throw new IommufdException(Errno.EINVAL, "the file descriptor is none of a memfd or another regular file");
-        }
-        int flags = Linux.fcntl(file, Linux.F_GETFL, 0);
-        identity = new SharedFile.Identity(status.device(), status.inode());
-        writable = (flags & Linux.O_ACCMODE) == Linux.O_RDWR;
+        this.identity = identity;
+        this.writable = writable;
         this.file = ErrorNumber.check("cannot keep the file open", Linux.open(SELF + file, Linux.O_RDONLY));
         int kept = this.file;
         CLEANER.register(this, () -> Linux.close(kept));

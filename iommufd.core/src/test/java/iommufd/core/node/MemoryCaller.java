@@ -11,6 +11,7 @@ import iommufd.api.node.ClientFile;
 import iommufd.api.node.ClientFiles;
 import iommufd.api.node.ClientMemory;
 import iommufd.api.node.OpenNode;
+import iommufd.core.fake.Sabotage;
 import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
 import java.util.List;
@@ -36,6 +37,8 @@ final class MemoryCaller implements Caller, ClientMemory, ClientFiles {
     private final Mappable mappable = new Mappable();
     private int nextDescriptor = 10;
     ContextOwner owner = new ContextOwner(77, 1000, ContextOwner.UNLIMITED, true, true);
+    /** May let anything fail that the client's side does. */
+    Sabotage sabotage = new Sabotage();
     /** How many files may still be opened. */
     int mayOpen = Integer.MAX_VALUE;
     /** Pages pinned, each as often as it is. */
@@ -106,6 +109,7 @@ final class MemoryCaller implements Caller, ClientMemory, ClientFiles {
 
     @Override
     public ContextOwner owner() {
+        sabotage.refusable("owner", Errno.EFAULT);
         return owner;
     }
 
@@ -126,18 +130,21 @@ final class MemoryCaller implements Caller, ClientMemory, ClientFiles {
 
     @Override
     public void read(long address, MemorySegment target) {
+        sabotage.refusable("read", Errno.EFAULT);
         check(address, target.byteSize(), false);
         MemorySegment.copy(ram.segment(), address - BASE, target, 0, target.byteSize());
     }
 
     @Override
     public void write(long address, MemorySegment source) {
+        sabotage.refusable("write", Errno.EFAULT);
         check(address, source.byteSize(), true);
         MemorySegment.copy(source, 0, ram.segment(), address - BASE, source.byteSize());
     }
 
     @Override
     public UserMemory mappable() {
+        sabotage.refusable("mappable", Errno.EFAULT);
         return mappable;
     }
 
@@ -151,6 +158,7 @@ final class MemoryCaller implements Caller, ClientMemory, ClientFiles {
 
     @Override
     public ClientFile take(int number) {
+        sabotage.refusable("take", Errno.EMFILE);
         node(number);
         UserMemory content = contents.get(number);
         return new ClientFile() {
@@ -176,6 +184,12 @@ final class MemoryCaller implements Caller, ClientMemory, ClientFiles {
 
     @Override
     public int install(OpenNode node, boolean closeOnExec) {
+        try {
+            sabotage.refusable("install", Errno.EMFILE);
+        } catch (IommufdException refused) {
+            node.close();
+            throw refused;
+        }
         if (mayOpen == 0) {
             node.close();
             throw new IommufdException(Errno.EMFILE, "too many files");
@@ -193,6 +207,7 @@ final class MemoryCaller implements Caller, ClientMemory, ClientFiles {
 
         @Override
         public void pin(long address, long lengthBytes, boolean writable, PinnedRuns runs) {
+            sabotage.refusable("pin", Errno.ENOMEM);
             check(address, lengthBytes, writable);
             ram.pin(address - BASE, lengthBytes, writable, runs);
             pinnedPages.addAndGet(lengthBytes / PAGE);
