@@ -733,6 +733,7 @@ static void queue_call(void) {
   int at = below(QUEUES), fd = now->queues[at];
   u64 draw = below(8), count = ONE_OF(0, 1, 8, 16, 39, 40, 80, 4000, 4096), offset = ONE_OF(0, 1, 40);
   if (fd < 0) return;
+  if (mock_wanted && !count) count = 40; // FUSE does not ask an event queue for nothing
   u64 place = percent(85) ? AT(ARRAY) : ONE_OF(0, AT(HOLE), AT(READ_ONLY));
   u32 *data = (u32 *)AT(ARRAY);
   memset(data, 0, PAGE);

@@ -69,7 +69,7 @@ final class PasidCommands {
     }
 
     private void checkHwpt(int id) {
-        if (!(file.context().object(id) instanceof Hwpt)) {
+        if (file.extensionObject(id).isPresent() || !(file.context().object(id) instanceof Hwpt)) {
             throw new IommufdException(Errno.EINVAL, "object %s is no page table".formatted(Integer.toUnsignedString(id)));
         }
     }

@@ -31,7 +31,7 @@ final class HwQueueObject extends ContextObject implements HwQueue {
     }
 
     /** Range checked by the caller. */
-    static HwQueueObject open(ViommuObject viommu, int type, int index, long baseIova, long lengthBytes) {
+    static HwQueueObject open(ViommuObject viommu, int type, int index, long baseIova, long lengthBytes, Runnable beforeHardware) {
         long pageOffset = baseIova & PAGE_MASK;
         long pinnedBytes = pageOffset + lengthBytes + PAGE_MASK & ~PAGE_MASK;
         if (Long.compareUnsigned(pinnedBytes, lengthBytes) < 0) {
@@ -45,6 +45,7 @@ final class HwQueueObject extends ContextObject implements HwQueue {
                 throw new IommufdException(Errno.EFAULT, "the hardware queue at 0x%x lies in %d pieces of physical memory; it must be contiguous"
                         .formatted(baseIova, runs.count()));
             }
+            beforeHardware.run();
             return new HwQueueObject(viommu, type, index, pages,
                     viommu.guest().openQueue(type, index, runs.physicalAddress(0) + pageOffset, lengthBytes));
         } catch (RuntimeException | Error refused) {

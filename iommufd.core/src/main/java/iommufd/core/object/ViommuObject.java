@@ -126,15 +126,18 @@ final class ViommuObject extends ContextObject implements Viommu {
             if (!guest.offersQueues(type)) {
                 throw new IommufdException(Errno.EOPNOTSUPP, "the hardware has no queues of type " + type);
             }
-            if (hwQueues.containsKey(queueKey(type, index))) {
-                throw new IommufdException(Errno.EEXIST, "%s has a hardware queue %d of type %d already".formatted(this, index, type));
-            }
-            HwQueueObject queue = HwQueueObject.open(this, type, index, baseIova, lengthBytes);
+            HwQueueObject queue = HwQueueObject.open(this, type, index, baseIova, lengthBytes, () -> checkFree(type, index));
             hwQueues.put(queueKey(type, index), queue);
             hold();
             context().publish(queue).numberAccess();
             return queue;
         });
+    }
+
+    private void checkFree(int type, int index) {
+        if (hwQueues.containsKey(queueKey(type, index))) {
+            throw new IommufdException(Errno.EEXIST, "%s has a hardware queue %d of type %d already".formatted(this, index, type));
+        }
     }
 
     private static long queueKey(int type, int index) {
