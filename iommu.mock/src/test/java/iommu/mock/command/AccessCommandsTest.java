@@ -52,7 +52,8 @@ class AccessCommandsTest {
         client.map(ioas, APERTURE, BUFFER, 4 * PAGE);
         client.granted(PIN, access, pages(APERTURE + PAGE, 2 * PAGE, BUFFER + PAGE));
         int first = client.out(TestCommand.PAGES_OUT_ID);
-        client.granted(PIN, access, pages(APERTURE + PAGE + 100, 8, BUFFER + PAGE + 100));
+        client.refused(Errno.EINVAL, PIN, access, pages(APERTURE + PAGE + 100, 8, BUFFER + PAGE + 100));
+        client.granted(PIN, access, pages(APERTURE + PAGE, PAGE, BUFFER + PAGE));
         int second = client.out(TestCommand.PAGES_OUT_ID);
         assertThat(client.pins(client.file, BUFFER, PAGE, 0)).isEqualTo("0");
         assertThat(client.pins(client.file, BUFFER + PAGE, 2 * PAGE, 1)).isEqualTo("0");
