@@ -25,7 +25,14 @@ enum Row {
     SMALLEST("64 GiB in 4 KiB entries, of a bare fill", "SmallestMap.entries", Unit.PERCENT, 25, 50),
     DIRTY("dirty read + clear, 1 TiB, 0.01 % dirty", "DirtyRead.sparse", Unit.MILLIS, 200, 10),
     SWAP("planned swap of hardware, pause p99", "SwapPause.p99", Unit.MILLIS, 5, 0.5),
-    SWAP_GROWTH("its pause at 64 GiB mapped, of 1 GiB", "SwapPause.growth", Unit.SLOWDOWN, 1.5, 1.1);
+    SWAP_GROWTH("its pause at 64 GiB mapped, of 1 GiB", "SwapPause.growth", Unit.SLOWDOWN, 1.5, 1.1),
+    NODE_TRIVIAL("C program: trivial ioctl, p50", "DeviceNodes.trivial", Unit.MICROS, 12, 8),
+    NODE_STRUCT("C program: ioctl with a struct, p50", "DeviceNodes.option", Unit.MICROS),
+    NODE_MAP("C program: IOAS_MAP + UNMAP of 4 KiB, p50", "DeviceNodes.map", Unit.MICROS, 40, 25),
+    NODE_RATE("C program: ioctls per second, 4 threads", "DeviceNodes.rate", Unit.PER_SECOND, 50_000, 100_000),
+    NODE_LARGE("C program: IOAS_MAP of 8 GiB of memfd, p50", "DeviceNodes.large", Unit.MILLIS, 30, 10),
+    NODE_LARGE_PAGES("  in use, without huge pages", "DeviceNodes.largeUsed", Unit.MILLIS),
+    NODE_LARGE_JVM("  the same map inside the JVM", "DeviceNodes.largeInside", Unit.MILLIS);
 
     final String title;
     /** Benchmark class and method, or scenario and what it reports. */

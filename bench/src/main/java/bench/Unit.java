@@ -11,6 +11,7 @@ enum Unit {
     SPEEDUP("×", 1, true),
     /** How many times as long. */
     SLOWDOWN("×", 1, false),
+    PER_SECOND("/s", 1, true),
     BYTES("B", 1, false);
 
     private final String symbol;

@@ -28,8 +28,8 @@ public final class Deployment {
             "org.apache.felix.configadmin");
 
     /** Our bundles, in no particular order: none may depend on the order it is started in. */
-    public static final List<String> OURS = 
-            List.of("iommufd.api", "iommufd.core", "iommu.vtd", "iommu.smmuv3", "vmm.runtime");
+    public static final List<String> OURS =
+            List.of("iommufd.api", "iommufd.core", "iommu.vtd", "iommu.smmuv3", "devnode.fuse", "vmm.runtime");
 
     /**
      * Logging is the class path's, as in the assembly. 1.7.36 is there for Pax Exam's own bundles, which do not accept

@@ -1,5 +1,6 @@
 package iommu.smmuv3;
 
+import iommu.common.dma.FarPath;
 import iommu.common.table.TablePool;
 import iommu.smmuv3.driver.DriverOptions;
 import iommu.smmuv3.driver.SmmuDriver;
@@ -16,6 +17,7 @@ import java.util.concurrent.atomic.AtomicReference;
 /** A unit, its driver, and the wires between: usable without OSGi. Thread-safe. */
 public final class Smmuv3Backend implements IommuHardware, AutoCloseable {
     private final SmmuDriver driver;
+    private final FarPath farPath;
 
     /**
      * Sets up a unit and its driver.
@@ -32,8 +34,14 @@ public final class Smmuv3Backend implements IommuHardware, AutoCloseable {
                 eventHandler.get().run();
             }
         }, pool::markDirty);
+        farPath = unit.farPath();
         driver = new SmmuDriver(name, unit, unit::openPort, pool, options);
         eventHandler.set(driver::eventsArrived);
+    }
+
+    /** How its requests reach memory behind the physical window. */
+    public FarPath farPath() {
+        return farPath;
     }
 
     @Override

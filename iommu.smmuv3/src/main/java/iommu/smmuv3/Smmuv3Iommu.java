@@ -7,12 +7,16 @@ import iommufd.api.dma.EndpointDescription;
 import iommufd.api.hardware.FaultSink;
 import iommufd.api.hardware.HardwareEndpoint;
 import iommufd.api.hardware.IommuHardware;
+import iommufd.api.memory.FarMemory;
 import iommufd.api.memory.PhysicalMemory;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.ConfigurationPolicy;
 import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
+import org.osgi.service.component.annotations.ReferenceCardinality;
+import org.osgi.service.component.annotations.ReferencePolicy;
+import org.osgi.service.component.annotations.ReferencePolicyOption;
 import org.osgi.service.metatype.annotations.AttributeDefinition;
 import org.osgi.service.metatype.annotations.Designate;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
@@ -75,6 +79,17 @@ public final class Smmuv3Iommu implements IommuHardware {
     void deactivate() {
         backend.close();
         LOG.debug("{} is off", backend.name());
+    }
+
+    /** Memory behind the window came. */
+    @Reference(cardinality = ReferenceCardinality.OPTIONAL, policy = ReferencePolicy.DYNAMIC, policyOption = ReferencePolicyOption.GREEDY)
+    public void bindFarMemory(FarMemory memory) {
+        backend.farPath().connect(memory);
+    }
+
+    /** It goes; another may have come before. */
+    public void unbindFarMemory(FarMemory memory) {
+        backend.farPath().disconnect(memory);
     }
 
     @Override

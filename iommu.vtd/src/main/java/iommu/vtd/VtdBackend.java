@@ -1,5 +1,6 @@
 package iommu.vtd;
 
+import iommu.common.dma.FarPath;
 import iommu.common.table.TablePool;
 import iommu.vtd.driver.VtdDriver;
 import iommu.vtd.driver.VtdDriverOptions;
@@ -29,6 +30,11 @@ public final class VtdBackend implements IommuHardware, AutoCloseable {
         unit = new VtdUnit(options.name(), features, pool::markDirty, line::message);
         driver = new VtdDriver(unit, pool, unit::openPort, options);
         line.driver = driver;
+    }
+
+    /** How its requests reach memory behind the physical window. */
+    public FarPath farPath() {
+        return unit.farPath();
     }
 
     @Override

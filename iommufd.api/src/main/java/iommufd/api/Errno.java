@@ -17,12 +17,15 @@ public enum Errno {
     EEXIST(17),
     ENODEV(19),
     EINVAL(22),
+    EMFILE(24),
     ENOTTY(25),
     ENOSPC(28),
     ESPIPE(29),
     ERANGE(34),
     EDEADLOCK(35),
+    EBADE(52),
     EOVERFLOW(75),
+    EBADFD(77),
     EMSGSIZE(90),
     EOPNOTSUPP(95),
     EADDRINUSE(98),
@@ -32,6 +35,16 @@ public enum Errno {
 
     Errno(int number) {
         this.number = number;
+    }
+
+    /** What people call an error number: {@code EFAULT}, or {@code errno 103} for one that is not here. */
+    public static String text(int number) {
+        for (Errno errno : values()) {
+            if (errno.number == number) {
+                return errno.name();
+            }
+        }
+        return "errno " + number;
     }
 
     /** The positive number as user space sees it in {@code errno}. */

@@ -1,5 +1,6 @@
 package iommufd.core;
 
+import iommufd.api.ContextOwner;
 import iommufd.api.HardwareSwap;
 import iommufd.api.IommufdContext;
 import iommufd.api.IommufdService;
@@ -61,11 +62,14 @@ public final class Engine implements AutoCloseable {
 
     /** The entrance for VMMs. */
     public IommufdService service() {
-        return owner -> {
-            Context context = new Context(rack, limits, owner, contexts::remove);
-            contexts.add(context);
-            return context;
-        };
+        return this::open;
+    }
+
+    /** A context, with what the engine's own node needs of it. */
+    public Context open(ContextOwner owner) {
+        Context context = new Context(rack, limits, owner, contexts::remove);
+        contexts.add(context);
+        return context;
     }
 
     /** Where devices are plugged in. */

@@ -33,7 +33,7 @@ public final class EngineComponent {
     }
 
     /** The one engine of this runtime. */
-    Engine engine() {
+    public Engine engine() {
         return engine;
     }
 

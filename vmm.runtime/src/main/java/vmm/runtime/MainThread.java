@@ -47,8 +47,9 @@ public final class MainThread implements Callable<Integer> {
         List<String> rest = arguments.subList(1, arguments.size());
         return switch (arguments.getFirst()) {
             case "demo" -> Demo.run(bundles, System.out, rest);
+            case "exec" -> Exec.run(bundles, System.err, rest);
             default -> {
-                System.err.printf("vmm: there is no command '%s'; the runtime knows: demo%n", arguments.getFirst());
+                System.err.printf("vmm: there is no command '%s'; the runtime knows: demo, exec%n", arguments.getFirst());
                 yield WRONG_USAGE;
             }
         };

@@ -8,6 +8,7 @@ import iommufd.api.dma.DmaFault;
 import iommufd.api.dma.DmaStatus;
 import iommufd.api.dma.ScatterList;
 import iommufd.api.hardware.HardwarePort;
+import iommufd.api.memory.FarMemory;
 import iommufd.api.memory.HostMemory;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
@@ -22,6 +23,8 @@ import java.util.Optional;
 public abstract class TranslatingPort implements HardwarePort {
     /** What {@link #walk} answers if the request must be refused. */
     protected static final long REFUSED = -2L;
+    /** What {@link #translate} answers for memory behind the window; {@link #farAddress} is where. */
+    private static final long FAR = -3L;
 
     private static final MemorySegment WINDOW = HostMemory.WINDOW;
     private static final long PAGE_BYTES = 1L << Iotlb.SMALL_PAGE_LG2;
@@ -35,6 +38,7 @@ public abstract class TranslatingPort implements HardwarePort {
     protected final Iotlb iotlb = new Iotlb();
 
     private final InvalidationLog log;
+    private final FarPath far;
     private final long[] slot = new long[2 * SLOT];
     private long seen;
     private volatile boolean closed;
@@ -42,10 +46,12 @@ public abstract class TranslatingPort implements HardwarePort {
     private DmaFault lastFault;
     /** The latest refusal was not the unit's: the translation led to no memory. */
     private boolean noMemory;
+    private long farAddress;
 
     /** The port sees every invalidation published to {@code log} from now on, once {@link #open} was called. */
-    protected TranslatingPort(InvalidationLog log) {
+    protected TranslatingPort(InvalidationLog log, FarPath far) {
         this.log = log;
+        this.far = far;
     }
 
     /** Makes the port known to invalidators; call once, when the subclass is complete. */
@@ -221,12 +227,15 @@ public abstract class TranslatingPort implements HardwarePort {
 
     private long atomic(AtomicOperation operation, long iova, long expected, long operand) {
         int refusedBit = 0;
+        boolean farAtomic = false;
         long found = 0;
         try {
             if (!enter()) {
                 return 0;
             }
-            if (translate(iova, READ_BIT) < 0) {
+            long readable = translate(iova, READ_BIT);
+            farAtomic = readable == FAR;
+            if (readable < 0) {
                 refusedBit = READ_BIT;
             } else {
                 long physicalAddress = translate(iova, WRITE_BIT);
@@ -251,6 +260,7 @@ public abstract class TranslatingPort implements HardwarePort {
             leave();
         }
         if (refusedBit != 0) {
+            noMemory |= farAtomic;   // no system call does this in another process
             refused(iova, refusedBit);
             return 0;
         }
@@ -297,9 +307,11 @@ public abstract class TranslatingPort implements HardwarePort {
     private long walkToMemory(long iova, int accessBit) {
         long physicalAddress = walk(iova, accessBit);
         if (physicalAddress >= 0 && !HostMemory.isBacked(physicalAddress)) {
+            // Never in the IOTLB: whatever is found there lies in the window.
             iotlb.forget(iova, iova);
-            noMemory = true;
-            return REFUSED;
+            farAddress = physicalAddress;
+            noMemory = !FarMemory.isFar(physicalAddress);
+            return noMemory ? REFUSED : FAR;
         }
         return physicalAddress;
     }
@@ -315,7 +327,7 @@ public abstract class TranslatingPort implements HardwarePort {
             return movePagesOut(iova, source, sourceOffset, lengthBytes);
         }
         if (physicalAddress < 0) {
-            return lengthBytes;
+            return physicalAddress == FAR && farOut(source, sourceOffset, lengthBytes) ? 0 : lengthBytes;
         }
         MemorySegment.copy(source, sourceOffset, WINDOW, physicalAddress, lengthBytes);
         return 0;
@@ -327,7 +339,7 @@ public abstract class TranslatingPort implements HardwarePort {
             return movePagesIn(iova, target, targetOffset, lengthBytes);
         }
         if (physicalAddress < 0) {
-            return lengthBytes;
+            return physicalAddress == FAR && farIn(target, targetOffset, lengthBytes) ? 0 : lengthBytes;
         }
         MemorySegment.copy(WINDOW, physicalAddress, target, targetOffset, lengthBytes);
         return 0;
@@ -340,11 +352,16 @@ public abstract class TranslatingPort implements HardwarePort {
         long offset = sourceOffset;
         while (left > 0) {
             long physicalAddress = translate(at, WRITE_BIT);
-            if (physicalAddress < 0) {
-                return left;
+            long run;
+            if (physicalAddress >= 0) {
+                run = contiguousRun(at, physicalAddress, left, WRITE_BIT);
+                MemorySegment.copy(source, offset, WINDOW, physicalAddress, run);
+            } else {
+                run = pageRest(at, left);
+                if (physicalAddress != FAR || !farOut(source, offset, run)) {
+                    return left;
+                }
             }
-            long run = contiguousRun(at, physicalAddress, left, WRITE_BIT);
-            MemorySegment.copy(source, offset, WINDOW, physicalAddress, run);
             offset += run;
             at += run;
             left -= run;
@@ -359,16 +376,39 @@ public abstract class TranslatingPort implements HardwarePort {
         long offset = targetOffset;
         while (left > 0) {
             long physicalAddress = translate(at, READ_BIT);
-            if (physicalAddress < 0) {
-                return left;
+            long run;
+            if (physicalAddress >= 0) {
+                run = contiguousRun(at, physicalAddress, left, READ_BIT);
+                MemorySegment.copy(WINDOW, physicalAddress, target, offset, run);
+            } else {
+                run = pageRest(at, left);
+                if (physicalAddress != FAR || !farIn(target, offset, run)) {
+                    return left;
+                }
             }
-            long run = contiguousRun(at, physicalAddress, left, READ_BIT);
-            MemorySegment.copy(WINDOW, physicalAddress, target, offset, run);
             offset += run;
             at += run;
             left -= run;
         }
         return 0;
+    }
+
+    /** Copies to {@link #farAddress}: a system call. @return false if it is not there, which aborts the request */
+    private boolean farOut(MemorySegment source, long sourceOffset, long lengthBytes) {
+        long address = farAddress;
+        noMemory = far.memory().filter(memory -> memory.write(address, source.asSlice(sourceOffset, lengthBytes))).isEmpty();
+        return !noMemory;
+    }
+
+    /** Copies from {@link #farAddress}, as {@link #farOut}. */
+    private boolean farIn(MemorySegment target, long targetOffset, long lengthBytes) {
+        long address = farAddress;
+        noMemory = far.memory().filter(memory -> memory.read(address, target.asSlice(targetOffset, lengthBytes))).isEmpty();
+        return !noMemory;
+    }
+
+    private static long pageRest(long iova, long lengthBytes) {
+        return Math.min(PAGE_BYTES - (iova & PAGE_BYTES - 1), lengthBytes);
     }
 
     /** Bytes from {@code iova} on that lie one after the other in memory as far as the IOTLB knows; at least the page's rest. */

@@ -109,7 +109,7 @@ class BusErrorTest {
     /** Every address is its own translation. */
     private static final class IdentityPort extends TranslatingPort {
         IdentityPort(InvalidationLog log) {
-            super(log);
+            super(log, new FarPath());
         }
 
         @Override

@@ -107,7 +107,7 @@ class StaleTranslationStressTest {
     /** The smallest unit there is: an array of page entries. */
     private static final class OneLevelPort extends TranslatingPort {
         OneLevelPort(InvalidationLog log) {
-            super(log);
+            super(log, new FarPath());
         }
 
         @Override

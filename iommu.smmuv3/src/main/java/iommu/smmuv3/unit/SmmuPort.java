@@ -36,7 +36,7 @@ final class SmmuPort extends TranslatingPort {
     private int hugeLg2;
 
     SmmuPort(SmmuUnit unit, RequesterId requesterId, int substreamId) {
-        super(unit.log());
+        super(unit.log(), unit.farPath());
         this.unit = unit;
         this.requesterId = requesterId;
         this.substreamId = substreamId;

@@ -2,6 +2,7 @@ package iommu.smmuv3.unit;
 
 import static iommu.smmuv3.format.SmmuRegister.*;
 
+import iommu.common.dma.FarPath;
 import iommu.common.dma.InvalidationLog;
 import iommu.common.unit.RegisterFile;
 import iommu.smmuv3.format.RegisterAccess;
@@ -29,6 +30,7 @@ public final class SmmuUnit implements RegisterAccess {
     private final DirtyMarkSink dirtyMarks;
     private final RegisterFile registers = new RegisterFile(2 * PAGE_BYTES);
     private final InvalidationLog log = new InvalidationLog();
+    private final FarPath farPath = new FarPath();
     private final GlobalErrors errors = new GlobalErrors(registers);
     private final EventRecorder events;
     private final CommandConsumer commands;
@@ -182,6 +184,11 @@ public final class SmmuUnit implements RegisterAccess {
         if (!log.awaitQuiescence(UPDATE_NANOS)) {
             LOG.warn("{}: a DMA request has been inside for more than {} s", name, UPDATE_NANOS / 1_000_000_000);
         }
+    }
+
+    /** How its requests reach memory behind the physical window. */
+    public FarPath farPath() {
+        return farPath;
     }
 
     /**

@@ -41,7 +41,7 @@ public final class VtdPort extends TranslatingPort {
     private int tlbType;
 
     VtdPort(VtdUnit unit, RequesterId requester, int pasid) {
-        super(unit.invalidations());
+        super(unit.invalidations(), unit.farPath());
         this.unit = unit;
         this.requester = requester;
         requestPasid = pasid;

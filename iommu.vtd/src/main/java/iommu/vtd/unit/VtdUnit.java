@@ -1,5 +1,6 @@
 package iommu.vtd.unit;
 
+import iommu.common.dma.FarPath;
 import iommu.common.dma.InvalidationLog;
 import iommu.common.unit.RegisterFile;
 import iommu.vtd.format.FaultReason;
@@ -29,6 +30,7 @@ public final class VtdUnit implements RegisterAccess {
     private final MessageSink messages;
     private final RegisterFile registers = new RegisterFile(Registers.PAGE_BYTES);
     private final InvalidationLog invalidations = new InvalidationLog();
+    private final FarPath farPath = new FarPath();
     private final Invalidator invalidator;
     private final FaultRecorder faults;
     private final InvalidationQueue queue;
@@ -61,6 +63,11 @@ public final class VtdUnit implements RegisterAccess {
         registers.define64(IOTLB, 0, -1L, 0);
         faults = new FaultRecorder(registers, features);
         queue = new InvalidationQueue(registers, features, faults, invalidator);
+    }
+
+    /** How its requests reach memory behind the physical window. */
+    public FarPath farPath() {
+        return farPath;
     }
 
     /**

@@ -27,11 +27,32 @@ public interface HardwareEndpoint {
     PagingDomain allocatePaging(PagingOptions options);
 
     /**
+     * As {@link #allocatePaging(PagingOptions)}, shaped by data in the vendor's format.
+     *
+     * @param data type and bytes that user space passed for the table
+     * @throws IommufdException {@link Errno#EOPNOTSUPP} for an unknown type; {@link Errno#EINVAL} for malformed data; else as
+     *         {@link #allocatePaging(PagingOptions)}
+     */
+    default PagingDomain allocatePaging(PagingOptions options, NestedTable data) {
+        throw new IommufdException(Errno.EOPNOTSUPP, "this hardware takes no data for a paging table, such as that of type " + data.type());
+    }
+
+    /**
      * A first stage in user memory over {@code parent}.
      *
      * @throws IommufdException {@link Errno#EOPNOTSUPP} for an unknown type; {@link Errno#EINVAL} for malformed data
      */
     NestedDomain allocateNested(PagingDomain parent, NestedTable table);
+
+    /**
+     * Whether there can be vIOMMUs of this type: asked before anything else is looked at, because an unknown type is what a
+     * client is told first.
+     *
+     * @return true, unless overridden: then {@link #allocateViommu} decides
+     */
+    default boolean offersViommu(int type) {
+        return true;
+    }
 
     /** A vIOMMU over {@code parent}. @throws IommufdException {@link Errno#EOPNOTSUPP} for an unknown type */
     HardwareViommu allocateViommu(PagingDomain parent, ViommuTable table);

@@ -29,12 +29,30 @@ public interface HardwareViommu extends AutoCloseable {
     void closeEvents(int type);
 
     /**
+     * Whether there can be queues of this type: asked before the guest's memory is looked at.
+     *
+     * @return true, unless overridden: then {@link #allocateQueue} decides
+     */
+    default boolean offersQueues(int type) {
+        return true;
+    }
+
+    /**
      * Takes over a queue in guest memory.
      *
      * @param physicalAddress where it lies; pinned and contiguous
      * @throws IommufdException {@link Errno#EOPNOTSUPP} for an unknown type; {@link Errno#EINVAL} for a bad index or length
      */
     HardwareQueue allocateQueue(int type, int index, long physicalAddress, long lengthBytes);
+
+    /**
+     * What user space learns of a new vIOMMU: replaces the bytes it passed as {@link iommufd.api.ViommuTable#bytes()}.
+     *
+     * @return empty if it learns nothing
+     */
+    default byte[] reply() {
+        return new byte[0];
+    }
 
     /** Gives it back. Never fails. */
     @Override
@@ -50,6 +68,11 @@ public interface HardwareViommu extends AutoCloseable {
     /** A queue that hardware reads by itself. */
     @ConsumerType
     interface HardwareQueue extends AutoCloseable {
+        /** Whether another queue of the vIOMMU needs this one: it cannot be destroyed before that other one. */
+        default boolean inUse() {
+            return false;
+        }
+
         /** Stops the hardware reading it. Never fails. */
         @Override
         void close();

@@ -18,6 +18,8 @@ import java.lang.invoke.VarHandle;
 public final class HostMemory {
     /** Size of the physical address space: 8 TiB. */
     public static final long SIZE_BYTES = 1L << 43;
+    /** From here on the window shows memory of other processes; below, memory of this one. */
+    public static final long CLIENT_MEMORY_START = SIZE_BYTES / 2;
     /** What {@link #backAnonymous}, {@link #backFile} and {@link #unback} are aligned to. */
     public static final long BACKING_BYTES = 1L << BackingMap.GRANULE_LG2;
     /** All of it. Offset = physical address. */
@@ -54,6 +56,19 @@ public final class HostMemory {
     public static void backFile(long physicalAddress, long lengthBytes, int fileDescriptor, long fileOffset) {
         check(physicalAddress, lengthBytes);
         Mmap.file(WINDOW.address() + physicalAddress, lengthBytes, fileDescriptor, fileOffset);
+        BACKED.set(physicalAddress, lengthBytes, true);
+    }
+
+    /**
+     * Puts a part of a file there that must not be written. A write, which nobody should make, changes a private copy.
+     *
+     * @param lengthBytes multiple of {@link #BACKING_BYTES}; past the file's end there is no memory
+     * @param fileDescriptor may be read-only
+     * @throws IommufdException as {@link #backAnonymous}
+     */
+    public static void backFileUnwritten(long physicalAddress, long lengthBytes, int fileDescriptor, long fileOffset) {
+        check(physicalAddress, lengthBytes);
+        Mmap.privateFile(WINDOW.address() + physicalAddress, lengthBytes, fileDescriptor, fileOffset);
         BACKED.set(physicalAddress, lengthBytes, true);
     }
 

@@ -62,6 +62,10 @@ final class Mmap {
         map(address, lengthBytes, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fileDescriptor, fileOffset);
     }
 
+    static void privateFile(long address, long lengthBytes, int fileDescriptor, long fileOffset) {
+        map(address, lengthBytes, MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED, fileDescriptor, fileOffset);
+    }
+
     private static long map(long address, long lengthBytes, int flags, int fileDescriptor, long fileOffset) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment state = arena.allocate(CALL_STATE);

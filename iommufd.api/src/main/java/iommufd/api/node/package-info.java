@@ -1,6 +1,8 @@
 /**
  * What publishes itself to other processes: a component registers a {@link iommufd.api.node.DeviceNode} service (whiteboard),
- * and whoever publishes nodes opens it for each client. Nothing here knows how clients are reached.
+ * and whoever publishes nodes opens it for each client. {@link iommufd.api.node.ClientLauncher} runs programs that find the nodes,
+ * {@link iommufd.api.node.NodeActivity} tells what they do with them.
+ * Nothing here knows how clients are reached.
  */
 @Export
 @Version("1.0.0")

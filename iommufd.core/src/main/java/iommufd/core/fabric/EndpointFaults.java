@@ -35,7 +35,7 @@ final class EndpointFaults implements FaultSink {
     @Override
     public boolean pageRequest(PageRequest request) {
         try {
-            return endpoint.table(request.pasid()).flatMap(TranslationTable::receiver)
+            return endpoint.tableForRequests(request.pasid()).flatMap(TranslationTable::receiver)
                     .map(receiver -> receiver.requested(endpoint, request)).orElse(false);
         } catch (RuntimeException broken) {
             LOG.info("the page request {} of {} was lost", request, endpoint.description().requesterId(), broken);

@@ -57,6 +57,14 @@ public final class FabricEndpoint implements DmaEndpoint {
         return Optional.ofNullable(tables.get(pasid));
     }
 
+    /**
+     * Whose business page requests with that PASID are: of the table it is attached to, else of the nested table that requests
+     * without PASID go through, because the guest's own PASID table is part of that one.
+     */
+    Optional<TranslationTable> tableForRequests(int pasid) {
+        return table(pasid).or(() -> table(Pasid.NONE).filter(NestedStage.class::isInstance));
+    }
+
     /** All of {@link #table}, in order of PASID. */
     Map<Integer, TranslationTable> tables() {
         return new TreeMap<>(tables);
@@ -121,12 +129,13 @@ public final class FabricEndpoint implements DmaEndpoint {
     }
 
     private void discardRequests(TranslationTable former, int pasid) {
-        former.receiver().ifPresent(receiver -> receiver.discard(this, pasid, true));
+        boolean guestPasids = pasid == Pasid.NONE && former instanceof NestedStage;
+        former.receiver().ifPresent(receiver -> receiver.discard(this, asked -> asked == pasid || guestPasids && !tables.containsKey(asked), true));
     }
 
     /** Nobody answers page requests that went to the former hardware: its ports are closed, devices ask again. */
     void forgetRequests() {
-        tables.forEach((pasid, table) -> table.receiver().ifPresent(receiver -> receiver.discard(this, pasid, false)));
+        tables.values().forEach(table -> table.receiver().ifPresent(receiver -> receiver.discard(this, anyPasid -> true, false)));
     }
 
     @Override

@@ -139,11 +139,16 @@ public final class GuestIommu {
 
     /** As {@link iommufd.api.Viommu#allocateVdevice}. */
     public void addDevice(FabricEndpoint endpoint, long virtualId) {
+        checkBehind(endpoint);
+        addTo(viommu, endpoint.seat(), virtualId);
+        devices.put(virtualId, endpoint);
+    }
+
+    /** @throws IommufdException {@link Errno#EINVAL} if the endpoint is behind another hardware */
+    public void checkBehind(FabricEndpoint endpoint) {
         if (hardware == null || !endpoint.seat().on(hardware)) {
             throw new IommufdException(Errno.EINVAL, "device %s is not behind the vIOMMU's hardware".formatted(endpoint.description().requesterId()));
         }
-        addTo(viommu, endpoint.seat(), virtualId);
-        devices.put(virtualId, endpoint);
     }
 
     /** Undoes {@link #addDevice}. Never fails. */
@@ -171,12 +176,24 @@ public final class GuestIommu {
         }
     }
 
+    /** Whether the hardware may have queues of that type. */
+    public boolean offersQueues(int type) {
+        return held().call("queue types", () -> viommu.offersQueues(type));
+    }
+
     /** Hands a pinned, contiguous queue to the hardware. */
     public GuestQueue openQueue(int type, int index, long physicalAddress, long lengthBytes) {
         GuestQueue queue = new GuestQueue(type, index, physicalAddress, lengthBytes);
         queue.onHardware = held().call("hardware queue", () -> viommu.allocateQueue(type, index, physicalAddress, lengthBytes));
         queues.add(queue);
         return queue;
+    }
+
+    /** Whether the hardware needs the queue for another one. */
+    public boolean inUse(GuestQueue queue) {
+        HardwareViommu.HardwareQueue held = queue.onHardware;
+        BoundHardware owner = hardware;
+        return held != null && owner != null && owner.call("hardware queue", held::inUse);
     }
 
     /** Undoes {@link #openQueue}. Never fails. */
@@ -217,6 +234,17 @@ public final class GuestIommu {
 
     HardwareViommu hardwareViommu() {
         return viommu;
+    }
+
+    /** The backend's object. @throws IommufdException {@link Errno#ENODEV} while no hardware serves it */
+    public HardwareViommu bare() {
+        held();
+        return viommu;
+    }
+
+    /** As {@link HardwareViommu#reply()}. */
+    public byte[] reply() {
+        return held().call("reply of a vIOMMU", viommu::reply);
     }
 
     SpaceTable parent() {

@@ -87,7 +87,7 @@ public final class NestedStage extends TranslationTable {
     }
 
     @Override
-    HardwareDomain bare() {
+    public HardwareDomain bare() {
         NestedDomain held = domain;
         if (held == null) {
             throw noHardware("its nested table");

@@ -16,6 +16,7 @@ import iommufd.api.hardware.PagingDomain;
 import iommufd.api.hardware.PagingOptions;
 import iommufd.api.hardware.ReservedRegion;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 
@@ -83,8 +84,8 @@ public final class Seat {
         return reservedRegions.stream().map(ReservedRegion::range).toList();
     }
 
-    PagingDomain allocatePaging(PagingOptions options) {
-        return ask("allocation of a page table", e -> e.allocatePaging(options));
+    PagingDomain allocatePaging(PagingOptions options, Optional<NestedTable> data) {
+        return ask("allocation of a page table", e -> data.isPresent() ? e.allocatePaging(options, data.get()) : e.allocatePaging(options));
     }
 
     NestedDomain allocateNested(PagingDomain parent, NestedTable table) {
@@ -93,6 +94,11 @@ public final class Seat {
 
     HardwareViommu allocateViommu(PagingDomain parent, ViommuTable table) {
         return ask("allocation of a vIOMMU", e -> e.allocateViommu(parent, table));
+    }
+
+    /** As {@link HardwareEndpoint#offersViommu}; without hardware nothing is ruled out. */
+    public boolean offersViommu(int type) {
+        return vacant() || ask("vIOMMU types", e -> e.offersViommu(type));
     }
 
     void attach(int pasid, HardwareDomain domain) {

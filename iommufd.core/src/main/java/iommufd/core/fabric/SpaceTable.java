@@ -3,6 +3,7 @@ package iommufd.core.fabric;
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import iommufd.api.IovaRange;
+import iommufd.api.NestedTable;
 import iommufd.api.hardware.DirtyTracking;
 import iommufd.api.hardware.DomainGeometry;
 import iommufd.api.hardware.HardwareDomain;
@@ -22,6 +23,8 @@ public final class SpaceTable extends TranslationTable {
     private final HardwareRack rack;
     private final IovaSpace space;
     private final PagingOptions options;
+    /** In the vendor's format; then the table moves to no other vendor's hardware. */
+    private final Optional<NestedTable> data;
     private final FabricEndpoint origin;
     /** Held while dirty pages of former hardware are taken over, so that no reader misses them. */
     private final ReentrantLock dirtyLock = new ReentrantLock();
@@ -31,12 +34,13 @@ public final class SpaceTable extends TranslationTable {
     /** Open while no hardware serves. */
     private Optional<SpaceAccess> alignment = Optional.empty();
 
-    private SpaceTable(HardwareRack rack, IovaSpace space, PagingOptions options, FabricEndpoint origin,
+    private SpaceTable(HardwareRack rack, IovaSpace space, PagingOptions options, Optional<NestedTable> data, FabricEndpoint origin,
             Optional<PageRequestReceiver> receiver) {
         super(receiver);
         this.rack = rack;
         this.space = space;
         this.options = options;
+        this.data = data;
         this.origin = origin;
     }
 
@@ -44,9 +48,9 @@ public final class SpaceTable extends TranslationTable {
      * A table for that endpoint, filled from {@code space}. Without hardware it keeps the space's pages pinned until some
      * comes.
      */
-    public static SpaceTable create(HardwareRack rack, IovaSpace space, PagingOptions options, FabricEndpoint origin,
-            Optional<PageRequestReceiver> receiver) {
-        SpaceTable table = new SpaceTable(rack, space, options, origin, receiver);
+    public static SpaceTable create(HardwareRack rack, IovaSpace space, PagingOptions options, Optional<NestedTable> data,
+            FabricEndpoint origin, Optional<PageRequestReceiver> receiver) {
+        SpaceTable table = new SpaceTable(rack, space, options, data, origin, receiver);
         if (origin.seat().vacant()) {
             space.holdPins(table);
             try {
@@ -64,7 +68,7 @@ public final class SpaceTable extends TranslationTable {
 
     /** Makes the table on the seat's hardware, filled. On failure nothing has changed. */
     GuardedDomain build(Seat seat) {
-        GuardedDomain built = new GuardedDomain(seat.hardware(), seat.allocatePaging(options), rack.watch(), rack::quiesce);
+        GuardedDomain built = new GuardedDomain(seat.hardware(), seat.allocatePaging(options, data), rack.watch(), rack::quiesce);
         try {
             if (options.dirtyTracking() && built.dirtyTracking().isEmpty()) {
                 throw new IommufdException(Errno.EOPNOTSUPP, "hardware %s made a page table without the dirty tracking it was asked for"
@@ -191,7 +195,7 @@ public final class SpaceTable extends TranslationTable {
     }
 
     @Override
-    HardwareDomain bare() {
+    public HardwareDomain bare() {
         return guarded().bare();
     }
 

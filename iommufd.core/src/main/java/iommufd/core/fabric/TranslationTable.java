@@ -49,8 +49,8 @@ public abstract sealed class TranslationTable permits SpaceTable, NestedStage {
     /** The table that follows an address space: this one, or the second stage under it. */
     public abstract SpaceTable paging();
 
-    /** The backend's object. Only while not {@link #orphaned()}. */
-    abstract HardwareDomain bare();
+    /** The backend's object. @throws IommufdException {@link Errno#ENODEV} while {@link #orphaned()} */
+    public abstract HardwareDomain bare();
 
     /** Gives up what lies on hardware. Never fails. */
     public abstract void close();

@@ -48,11 +48,14 @@ public final class Context implements IommufdContext {
     /** Guards what is not volatile; taken inside the topology's read lock. */
     private final ReentrantLock lock = new ReentrantLock();
     private final TreeMap<Integer, Slot> slots = new TreeMap<>();
+    private final PublishedObjects published = new PublishedObjects();
     private final Map<Integer, DeviceGroup> groups = new HashMap<>();
     private final Map<FabricEndpoint, Integer> deviceIds = new ConcurrentHashMap<>();
     private ContextOwner owner;
     private PinAccounting accounting = PinAccounting.USER;
     private PinCharge charge;
+    /** Everybody who mapped here; few. */
+    private final Map<ContextOwner, PinCharge> charges = new HashMap<>();
     private Optional<IoasObject> vfioIoas = Optional.empty();
     private volatile boolean closed;
 
@@ -66,6 +69,7 @@ public final class Context implements IommufdContext {
         this.owner = owner;
         this.onClose = onClose;
         charge = limits.chargeFor(owner, accounting);
+        charges.put(owner, charge);
     }
 
     /** Runs a control call: hardware stays where it is and no other call of this context runs. */
@@ -99,6 +103,10 @@ public final class Context implements IommufdContext {
         }
     }
 
+    boolean closed() {
+        return closed;
+    }
+
     HardwareRack rack() {
         return rack;
     }
@@ -118,15 +126,18 @@ public final class Context implements IommufdContext {
     <T extends ContextObject> T publish(T object) {
         assertLocked();
         slots.put(object.id(), new Slot(Optional.of(object)));
+        published.put(object.id(), object);
         return object;
     }
 
     void withdraw(ContextObject object) {
         slots.remove(object.id());
+        published.remove(object.id());
     }
 
     void bury(ContextObject object) {
         slots.put(object.id(), new Slot(Optional.empty()));
+        published.remove(object.id());
     }
 
     void checkOwn(ContextObject object) {
@@ -194,6 +205,11 @@ public final class Context implements IommufdContext {
 
     @Override
     public PagingHwpt allocateHwpt(BoundDevice device, Ioas ioas, HwptOptions options) {
+        return allocateHwpt(device, ioas, options, Optional.empty());
+    }
+
+    /** @param data in the vendor's format, if it shapes the table */
+    PagingHwpt allocateHwpt(BoundDevice device, Ioas ioas, HwptOptions options, Optional<NestedTable> data) {
         return control(() -> {
             DeviceObject known = own(device);
             IoasObject space = own(ioas);
@@ -206,7 +222,7 @@ public final class Context implements IommufdContext {
             }
             Optional<FaultQueueObject> faults = own(options.faults());
             SpaceTable table = SpaceTable.create(rack, space.space(),
-                    new PagingOptions(options.nestParent(), options.dirtyTracking(), options.pasid()), known.fabricEndpoint(),
+                    new PagingOptions(options.nestParent(), options.dirtyTracking(), options.pasid()), data, known.fabricEndpoint(),
                     faults.map(queue -> queue));
             return publish(new PagingHwptObject(space, table, false, faults));
         });
@@ -259,8 +275,27 @@ public final class Context implements IommufdContext {
 
     @Override
     public IommufdObject object(int id) {
-        return control(() -> (IommufdObject) Optional.ofNullable(slots.get(id)).flatMap(Slot::object)
-                .orElseThrow(() -> new IommufdException(Errno.ENOENT, "no object has the number " + id)));
+        checkOpen();
+        return published.get(id) instanceof IommufdObject object ? object : noObject(id);
+    }
+
+    /** @throws IommufdException {@link Errno#ENOENT} */
+    ContextObject find(int id) {
+        return peek(id).orElseGet(() -> noObject(id));
+    }
+
+    Optional<ContextObject> peek(int id) {
+        assertLocked();
+        return Optional.ofNullable(slots.get(id)).flatMap(Slot::object);
+    }
+
+    private static <T> T noObject(int id) {
+        throw new IommufdException(Errno.ENOENT, "no object has the number " + id);
+    }
+
+    /** Who pays for what {@code payer} maps: always the same for the same payer. */
+    PinCharge chargeFor(ContextOwner payer) {
+        return control(() -> charges.computeIfAbsent(payer, p -> limits.chargeFor(p, accounting)));
     }
 
     @Override
@@ -274,18 +309,30 @@ public final class Context implements IommufdContext {
             if (!owner.sysResource()) {
                 throw new IommufdException(Errno.EPERM, "changing who is charged for pinned memory needs CAP_SYS_RESOURCE");
             }
-            if (!slots.isEmpty()) {
-                throw new IommufdException(Errno.EBUSY, "who is charged for pinned memory can only be changed before the first object exists");
-            }
-            accounting = next;
-            charge = limits.chargeFor(owner, accounting);
+            checkNoObjects();
+            account(next);
         });
+    }
+
+    /** @throws IommufdException {@link Errno#EBUSY} */
+    void checkNoObjects() {
+        if (!slots.isEmpty()) {
+            throw new IommufdException(Errno.EBUSY, "who is charged for pinned memory can only be changed before the first object exists");
+        }
+    }
+
+    /** Charges by that rule from now on. Nothing is pinned. */
+    void account(PinAccounting next) {
+        assertLocked();
+        accounting = next;
+        charges.clear();
+        charge = chargeFor(owner);
     }
 
     @Override
     public void changeProcess(ContextOwner newOwner) {
         run(() -> {
-            PinCharge next = limits.chargeFor(newOwner, accounting);
+            PinCharge next = chargeFor(newOwner);
             IovaSpace.recharge(objects().filter(IoasObject.class::isInstance).map(ioas -> ((IoasObject) ioas).space()).toList(), next);
             owner = newOwner;
             charge = next;

@@ -9,6 +9,8 @@ abstract class ContextObject {
     private final int id;
     /** Holders, the number itself included. */
     private int users = 1;
+    /** Files of a client that stand for it: they keep it from being destroyed, but not from ending with its context. */
+    private int files;
     private volatile boolean destroyed;
 
     /** Takes the lowest free number; {@link Context#publish} makes it visible. */
@@ -42,6 +44,17 @@ abstract class ContextObject {
         assert users > 0 : this + " was let go too often";
     }
 
+    final void holdByFile() {
+        context.assertLocked();
+        files++;
+    }
+
+    final void letGoByFile() {
+        context.assertLocked();
+        files--;
+        assert files >= 0 : this + " was let go too often";
+    }
+
     final boolean unused() {
         return users == 1;
     }
@@ -61,8 +74,9 @@ abstract class ContextObject {
     public void destroy() {
         context.run(() -> {
             checkAlive();
-            if (!unused()) {
-                throw new IommufdException(Errno.EBUSY, "%s is used by %d other objects; destroy those first".formatted(this, users - 1));
+            if (!unused() || files > 0) {
+                throw new IommufdException(Errno.EBUSY, "%s is used by %d other objects and %d files; destroy and close those first"
+                        .formatted(this, users - 1, files));
             }
             end();
         });

@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Optional;
+import java.util.function.Predicate;
 
 /**
  * Events of a vIOMMU. When it is full, one record at its end stands for all that were lost since. Guarded by the monitor of
@@ -68,6 +69,29 @@ final class EventQueueObject extends ContextObject implements EventQueue, Hardwa
             oldest.filter(event -> !event.lost()).ifPresent(event -> stored--);
             return oldest;
         }
+    }
+
+    /** Takes the oldest event only if {@code fits} says so. @return whether there was one, and it */
+    Taken readIf(Predicate<Event> fits) {
+        checkAlive();
+        synchronized (arrival) {
+            Event oldest = events.peek();
+            if (oldest == null) {
+                return Taken.NOTHING;
+            }
+            if (!fits.test(oldest)) {
+                return Taken.TOO_LONG;
+            }
+            events.remove();
+            stored -= oldest.lost() ? 0 : 1;
+            return new Taken(true, Optional.of(oldest));
+        }
+    }
+
+    /** Outcome of {@link #readIf}. @param present whether there was an event @param event what was taken */
+    record Taken(boolean present, Optional<Event> event) {
+        static final Taken NOTHING = new Taken(false, Optional.empty());
+        static final Taken TOO_LONG = new Taken(true, Optional.empty());
     }
 
     @Override

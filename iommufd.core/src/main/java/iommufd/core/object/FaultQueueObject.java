@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.TreeMap;
+import java.util.function.IntPredicate;
 import java.util.function.Predicate;
 
 /**
@@ -89,8 +90,8 @@ final class FaultQueueObject extends ContextObject implements FaultQueue, PageRe
     }
 
     @Override
-    public void discard(FabricEndpoint endpoint, int pasid, boolean answer) {
-        List<Group> dropped = forget(group -> group.key().endpoint() == endpoint && group.key().pasid() == pasid);
+    public void discard(FabricEndpoint endpoint, IntPredicate pasids, boolean answer) {
+        List<Group> dropped = forget(group -> group.key().endpoint() == endpoint && pasids.test(group.key().pasid()));
         if (answer) {
             dropped.forEach(group -> group.answer(FaultResponse.INVALID));
         }

@@ -59,6 +59,14 @@ final class IoasObject extends ContextObject implements Ioas {
         return iova;
     }
 
+    /** As {@link #map} or {@link #mapAt}; {@code payer} is charged. */
+    long map(boolean automatic, long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access, PinCharge payer) {
+        checkAlive();
+        long mapped = space.map(automatic, iova, memory, address, lengthBytes, access, payer);
+        undoIfDestroyed();
+        return mapped;
+    }
+
     @Override
     public void mapAt(long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access) {
         checkAlive();

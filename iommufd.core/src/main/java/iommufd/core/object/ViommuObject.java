@@ -65,6 +65,7 @@ final class ViommuObject extends ContextObject implements Viommu {
         return context().control(() -> {
             checkAlive();
             DeviceObject known = context().own(device);
+            guest.checkBehind(known.fabricEndpoint());
             if (known.vdevice().isPresent()) {
                 throw new IommufdException(Errno.EEXIST, "%s is %s already".formatted(known, known.vdevice().get()));
             }
@@ -86,6 +87,11 @@ final class ViommuObject extends ContextObject implements Viommu {
 
     @Override
     public EventQueue allocateEventQueue(int type, int depth) {
+        return openEventQueue(type, depth, true);
+    }
+
+    /** @param knownOnly whether the hardware must know the type; if not, a queue of an unknown type stays empty */
+    EventQueueObject openEventQueue(int type, int depth, boolean knownOnly) {
         return context().control(() -> {
             checkAlive();
             refuseDefault(type, "event queue");
@@ -96,7 +102,7 @@ final class ViommuObject extends ContextObject implements Viommu {
                 throw new IommufdException(Errno.EEXIST, "%s has an event queue of type %d already".formatted(this, type));
             }
             EventQueueObject queue = new EventQueueObject(this, type, depth);
-            if (!guest.openEvents(type, queue)) {
+            if (!guest.openEvents(type, queue) && knownOnly) {
                 throw new IommufdException(Errno.EOPNOTSUPP, "the hardware knows no events of type " + type);
             }
             eventQueues.put(type, queue);
@@ -117,14 +123,21 @@ final class ViommuObject extends ContextObject implements Viommu {
                 throw new IommufdException(Errno.EOVERFLOW, "a hardware queue of 0x%x bytes at 0x%x passes the end of the address space"
                         .formatted(lengthBytes, baseIova));
             }
-            if (hwQueues.containsKey(queueKey(type, index))) {
-                throw new IommufdException(Errno.EEXIST, "%s has a hardware queue %d of type %d already".formatted(this, index, type));
+            if (!guest.offersQueues(type)) {
+                throw new IommufdException(Errno.EOPNOTSUPP, "the hardware has no queues of type " + type);
             }
-            HwQueueObject queue = HwQueueObject.open(this, type, index, baseIova, lengthBytes);
+            HwQueueObject queue = HwQueueObject.open(this, type, index, baseIova, lengthBytes, () -> checkFree(type, index));
             hwQueues.put(queueKey(type, index), queue);
             hold();
-            return context().publish(queue);
+            context().publish(queue).numberAccess();
+            return queue;
         });
+    }
+
+    private void checkFree(int type, int index) {
+        if (hwQueues.containsKey(queueKey(type, index))) {
+            throw new IommufdException(Errno.EEXIST, "%s has a hardware queue %d of type %d already".formatted(this, index, type));
+        }
     }
 
     private static long queueKey(int type, int index) {

@@ -75,6 +75,15 @@ final class FollowingDomains {
         return alignment;
     }
 
+    /** Page sizes all domains have; all ones without domains. */
+    long commonPageSizes() {
+        long sizes = -1L;
+        for (int i = 0; i < count; i++) {
+            sizes &= domains[i].geometry().pageSizes();
+        }
+        return sizes;
+    }
+
     /**
      * Pins a new area and shows it in every domain, or leaves everything as it was.
      *

@@ -26,7 +26,7 @@ final class IovaLayout {
     /** Union of the reservations, ascending and apart from each other. */
     private long[] reservedStarts = {};
     private long[] reservedLasts = {};
-    /** Ascending; empty if everything is allowed. */
+    /** Ascending and apart from each other, so that a hole may reach across ranges that touch; empty if everything is allowed. */
     private List<IovaRange> allowed = List.of();
 
     /**
@@ -78,7 +78,7 @@ final class IovaLayout {
                         "%s cannot be allowed, a part of it is reserved; usable are %s".formatted(range, unreserved()));
             }
         }
-        allowed = List.copyOf(sorted);
+        allowed = united(sorted);
         searchedTo = 0;
     }
 
@@ -228,8 +228,16 @@ final class IovaLayout {
     }
 
     private void uniteReservations() {
+        List<IovaRange> united = united(reservations.stream().map(Reservation::range).sorted(BY_START).toList());
+        reservedStarts = united.stream().mapToLong(IovaRange::start).toArray();
+        reservedLasts = united.stream().mapToLong(IovaRange::last).toArray();
+        searchedTo = 0;
+    }
+
+    /** Ranges that overlap or touch are one. */
+    private static List<IovaRange> united(List<IovaRange> sorted) {
         List<IovaRange> united = new ArrayList<>();
-        for (IovaRange range : reservations.stream().map(Reservation::range).sorted(BY_START).toList()) {
+        for (IovaRange range : sorted) {
             IovaRange top = united.isEmpty() ? null : united.getLast();
             boolean touches = top != null && (top.overlaps(range) || top.last() + 1 == range.start());
             if (touches) {
@@ -238,8 +246,6 @@ final class IovaLayout {
                 united.add(range);
             }
         }
-        reservedStarts = united.stream().mapToLong(IovaRange::start).toArray();
-        reservedLasts = united.stream().mapToLong(IovaRange::last).toArray();
-        searchedTo = 0;
+        return List.copyOf(united);
     }
 }

@@ -12,6 +12,8 @@ import iommufd.api.memory.UserMemory;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
@@ -52,6 +54,11 @@ public final class IovaSpace {
         mappings.map(false, iova, memory, address, lengthBytes, access);
     }
 
+    /** As {@link #map} or, unless {@code automatic}, as {@link #mapAt}; {@code payer} is charged for the pages. @return where */
+    public long map(boolean automatic, long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access, PinCharge payer) {
+        return mappings.map(automatic, iova, memory, address, lengthBytes, access, payer);
+    }
+
     /** As {@link iommufd.api.Ioas#copy}. {@code source} may be this space. */
     public long copy(IovaSpace source, long sourceIova, long lengthBytes, DmaAccess access) {
         return mappings.copy(true, 0, source.mappings.slices(sourceIova, lengthBytes), lengthBytes, access);
@@ -80,6 +87,78 @@ public final class IovaSpace {
     /** As {@link iommufd.api.Ioas#unmapAll}. */
     public long unmapAll() {
         return mappings.unmap(0, -1L);
+    }
+
+    /**
+     * As {@link #unmap}, but area by area as in Linux: those before the first that cannot go are gone even if it fails.
+     */
+    public long unmapInOrder(long iova, long lengthBytes) {
+        try {
+            return unmap(iova, lengthBytes);
+        } catch (IommufdException refused) {
+            boolean all = iova == 0 && lengthBytes == -1L;
+            mappings.unmapBeforeStuck(iova, all ? -1L : iova + (lengthBytes - 1));
+            throw refused;
+        }
+    }
+
+    /**
+     * Unmaps whole areas of {@code [iova, lastIova]}, ascending, until one cannot go. Nothing mapped is no error.
+     */
+    public Unmapped unmapUntilStuck(long iova, long lastIova) {
+        try {
+            return new Unmapped(mappings.unmap(iova, lastIova), Optional.empty());
+        } catch (IommufdException refused) {
+            return new Unmapped(mappings.unmapBeforeStuck(iova, lastIova), Optional.of(refused));
+        }
+    }
+
+    /**
+     * How far an unmap came.
+     *
+     * @param bytes unmapped
+     * @param refusal why it stopped; empty if it did not
+     */
+    public record Unmapped(long bytes, Optional<IommufdException> refusal) {}
+
+    /**
+     * Cuts the mapping at {@code lastIova} in two so that the first ends there; no mapping there is no error.
+     *
+     * @throws IommufdException {@link Errno#EINVAL} if it is pinned by accesses, could be shown by large entries, or would not be cut
+     *         between two pages; {@link Errno#EBUSY} while it is being mapped or unmapped; {@link Errno#EOPNOTSUPP} for exported memory
+     */
+    public void cutAfter(long lastIova) {
+        locked(() -> AreaCut.after(mappings, lastIova));
+    }
+
+    /** Page sizes that every page table of this space has, a bit each; all ones without any. */
+    public long commonPageSizes() {
+        domainsLock.lock();
+        try {
+            return domains.commonPageSizes();
+        } finally {
+            domainsLock.unlock();
+        }
+    }
+
+    /** Where the unbroken row of mappings that starts at {@code iova} ends, at most {@code last}; if there is one. */
+    public OptionalLong lastContiguous(long iova, long last) {
+        iovaLock.readLock().lock();
+        try {
+            return mappings.lastContiguous(iova, last);
+        } finally {
+            iovaLock.readLock().unlock();
+        }
+    }
+
+    /** Whether the range is mapped throughout, as a copy needs it. @throws IommufdException as {@link #copy} if not */
+    public void checkMapped(long iova, long lengthBytes) {
+        IovaBounds.checkRange(iova, lengthBytes);
+        long last = IovaBounds.lastOf(iova, lengthBytes);
+        OptionalLong mappedLast = lastContiguous(iova, last);
+        if (mappedLast.isEmpty() || mappedLast.getAsLong() != last) {
+            throw new IommufdException(Errno.ENOENT, "0x%x..0x%x is not mapped throughout".formatted(iova, last));
+        }
     }
 
     /** As {@link iommufd.api.Ioas#iovaRanges}. */

@@ -34,7 +34,7 @@ final class Mappings {
     PinCharge charge;
 
     /** Domains lock, as all that follow. */
-    private final AreaStock stock;
+    final AreaStock stock;
     private final Slices single = new Slices(1);
     private Area[] leaving = new Area[16];
     private int leavingCount;
@@ -62,9 +62,15 @@ final class Mappings {
      * @return where
      */
     long map(boolean automatic, long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access) {
+        return map(automatic, iova, memory, address, lengthBytes, access, null);
+    }
+
+    /** The same; {@code payer} pays, or, if null, who pays for the space. */
+    long map(boolean automatic, long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access, PinCharge payer) {
         IovaBounds.checkRange(iova, lengthBytes);
         long last = address + (lengthBytes - 1);
-        if (Long.compareUnsigned(last, address) < 0 || last == -1L) {
+        boolean wholeSpace = memory.kind() == UserMemory.Kind.PROCESS && last == -1L;   // files have a last byte there, in theory
+        if (Long.compareUnsigned(last, address) < 0 || wholeSpace) {
             throw new IommufdException(Errno.EOVERFLOW, "0x%x bytes from 0x%x on reach beyond 64 bits".formatted(lengthBytes, address));
         }
         long offset = address & PAGE_BYTES - 1;
@@ -72,7 +78,7 @@ final class Mappings {
         try {
             SharedPages pages = stock.takePages();
             try {
-                pages.init(memory, address - offset, Area.pageOf(offset + (lengthBytes - 1)) + 1, access.writable(), charge);
+                pages.init(memory, address - offset, Area.pageOf(offset + (lengthBytes - 1)) + 1, access.writable(), payer == null ? charge : payer);
             } catch (IommufdException refused) {
                 stock.give(pages);
                 throw refused;
@@ -343,6 +349,28 @@ final class Mappings {
             }
         } finally {
             iovaLock.writeLock().unlock();
+        }
+    }
+
+    /** Unmaps what lies before the first area that {@link #unmap} would refuse or wait for. @return bytes unmapped */
+    long unmapBeforeStuck(long start, long last) {
+        boolean empty = Long.compareUnsigned(last, start) < 0;
+        OptionalLong stuck = empty ? OptionalLong.empty() : firstStuck(start, last);
+        return stuck.isPresent() && Long.compareUnsigned(stuck.getAsLong(), start) > 0 ? unmap(start, stuck.getAsLong() - 1) : 0;
+    }
+
+    private OptionalLong firstStuck(long start, long last) {
+        iovaLock.readLock().lock();
+        try {
+            for (Area area = areas.firstOverlapping(start, last); isWithin(area, last); area = area.next) {
+                boolean cut = Long.compareUnsigned(area.iova, start) < 0 || Long.compareUnsigned(area.lastIova, last) > 0;
+                if (cut || area.locks > 0 || area.accessPins > 0) {
+                    return OptionalLong.of(area.iova);
+                }
+            }
+            return OptionalLong.empty();
+        } finally {
+            iovaLock.readLock().unlock();
         }
     }
 

@@ -72,9 +72,10 @@ public final class SpaceAccess implements AutoCloseable {
             Pin pin = new Pin();
             try {
                 for (long from = iova; ; ) {
-                    Area area = readyAreaAt(from, writable);
+                    Area area = readyAreaAt(from);
                     long part = part(area, from, last);
                     checkAligned(area, from, from + part == last);
+                    checkRight(area, from, writable);
                     area.pages.holdForAccess(area, area.byteOf(from), part + 1, locking, runs);
                     pin.slices.add(area.pages, area.byteOf(from), part + 1);
                     pin.slices.areas[pin.slices.count - 1] = area;
@@ -170,11 +171,10 @@ public final class SpaceAccess implements AutoCloseable {
         mappings.iovaLock.readLock().lock();
         try {
             checkOpen();
+            // As in Linux what comes before a hole is copied.
             for (long from = iova; from != last + 1; ) {
-                from += part(readyAreaAt(from, write), from, last) + 1;
-            }
-            for (long from = iova; from != last + 1; ) {
-                Area area = readyAreaAt(from, write);
+                Area area = readyAreaAt(from);
+                checkRight(area, from, write);
                 long length = part(area, from, last) + 1;
                 copy(area, area.byteOf(from), bytes.asSlice(from - iova, length), write);
                 from += length;
@@ -221,18 +221,21 @@ public final class SpaceAccess implements AutoCloseable {
         }
     }
 
-    private Area readyAreaAt(long iova, boolean write) {
+    private Area readyAreaAt(long iova) {
         Area area = mappings.readyAreaAt(iova);
         if (area.closing) {
             throw new IommufdException(Errno.EINVAL, "the mapping at IOVA 0x%x is being unmapped".formatted(iova));
         }
+        return area;
+    }
+
+    private static void checkRight(Area area, long iova, boolean write) {
         if (write ? !area.access.writable() : !area.access.readable()) {
             throw new IommufdException(Errno.EPERM, "the mapping at IOVA 0x%x allows only %s".formatted(iova, area.access));
         }
         if (area.pages.kind() == UserMemory.Kind.EXPORTED) {
             throw new IommufdException(Errno.EINVAL, "the mapping at IOVA 0x%x shows exported memory, which software cannot access".formatted(iova));
         }
-        return area;
     }
 
     /** How far behind {@code from} the last address is that both the area and the range have. */

@@ -77,6 +77,11 @@ public final class FakeEndpoint implements HardwareEndpoint {
     }
 
     @Override
+    public boolean offersViommu(int type) {
+        return type == 1;
+    }
+
+    @Override
     public HardwareViommu allocateViommu(PagingDomain parent, ViommuTable table) {
         hardware.sabotage.refusable("allocateViommu");
         return new FakeViommu(hardware, (FakePagingDomain) parent, table);

@@ -74,6 +74,11 @@ public final class FakeViommu implements HardwareViommu {
     }
 
     @Override
+    public boolean offersQueues(int type) {
+        return type == 1;
+    }
+
+    @Override
     public HardwareQueue allocateQueue(int type, int index, long physicalAddress, long lengthBytes) {
         hardware.sabotage.refusable("allocateQueue");
         if (type != 1) {

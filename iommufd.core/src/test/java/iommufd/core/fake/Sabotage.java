@@ -64,8 +64,13 @@ public final class Sabotage {
     /** A method begins that may refuse. */
     void refusable(String method) {
         step(method);
+        refusable(method, Errno.ENOMEM);
+    }
+
+    /** Something begins that may fail with that errno, in the backend or elsewhere. */
+    public void refusable(String what, Errno errno) {
         if (refusalIn.get() > 0 && refusalIn.decrementAndGet() == 0) {
-            throw new IommufdException(Errno.ENOMEM, "injected into " + method);
+            throw new IommufdException(errno, "injected into " + what);
         }
     }
 

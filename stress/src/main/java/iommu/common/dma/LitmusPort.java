@@ -32,7 +32,7 @@ final class LitmusPort extends TranslatingPort {
     final long page;
 
     LitmusPort(InvalidationLog log) {
-        super(log);
+        super(log, new FarPath());
         int place = NEXT.getAndIncrement() & PLACES - 1;
         page = BASE + place * 4096L;
         entry = BASE + PLACES * 4096L + place * 8L;

@@ -1,15 +1,19 @@
 package vmm.runtime.shell;
 
+import iommufd.api.Errno;
 import iommufd.api.HardwareSwap;
 import iommufd.api.HardwareSwap.HardwareState;
 import iommufd.api.HardwareSwap.SwapReport;
 import iommufd.api.IommufdException;
+import iommufd.api.node.NodeActivity;
+import iommufd.api.node.NodeActivity.NodeCounts;
 import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import org.apache.felix.service.command.Descriptor;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
@@ -25,16 +29,23 @@ import vmm.runtime.text.TextTable;
         "osgi.command.scope=iommu",
         "osgi.command.function=hardware",
         "osgi.command.function=swap",
-        "osgi.command.function=faults"})
+        "osgi.command.function=faults",
+        "osgi.command.function=nodes"})
 public final class IommuCommands {
     private static final String NO_ENGINE = "The engine is not running: no service iommufd.api.HardwareSwap. "
             + "Start the bundle iommufd.core (`lb` lists the bundles, `start ID` starts one).";
     private static final DateTimeFormatter TIME = DateTimeFormatter.ofPattern("HH:mm:ss.SSS").withZone(ZoneId.systemDefault());
 
+    private static final String NO_NODES = "No device nodes are published: no service iommufd.api.node.NodeActivity. "
+            + "Start the bundle devnode.fuse (`lb` lists the bundles, `start ID` starts one).";
+
     private final FaultLog faultLog;
 
     @Reference(cardinality = ReferenceCardinality.OPTIONAL, policy = ReferencePolicy.DYNAMIC, policyOption = ReferencePolicyOption.GREEDY)
     private volatile HardwareSwap engine;
+
+    @Reference(cardinality = ReferenceCardinality.OPTIONAL, policy = ReferencePolicy.DYNAMIC, policyOption = ReferencePolicyOption.GREEDY)
+    private volatile NodeActivity activity;
 
     /** @param faultLog what {@code iommu:faults} shows */
     @Activate
@@ -82,6 +93,26 @@ public final class IommuCommands {
                     "0x%x".formatted(fault.iova()), words(fault.kind()), "0x%x".formatted(fault.code()), fault.text());
         }
         return table + "\n" + Quantity.count(faultLog.total(), "failed request") + " so far, the latest " + latest.size() + " shown";
+    }
+
+    /** {@code iommu:nodes}. */
+    @Descriptor("shows what programs have done with the device nodes: open files, ioctls, and the errors these got")
+    public String nodes() {
+        return Optional.ofNullable(activity).map(known -> nodeTable(known.counts())).orElse(NO_NODES);
+    }
+
+    static String nodeTable(List<NodeCounts> nodes) {
+        if (nodes.isEmpty()) {
+            return "There is no device node.";
+        }
+        TextTable table = new TextTable("NODE", "OPEN FILES", "OPENED", "IOCTLS", "GRANTED", "REFUSED");
+        for (NodeCounts node : nodes) {
+            String refused = node.refused().entrySet().stream().map(errno -> Errno.text(errno.getKey()) + " " + Quantity.count(errno.getValue()))
+                    .collect(Collectors.joining(", "));
+            table.row(node.path(), node.openFiles(), node.opens(), Quantity.count(node.ioctls()), Quantity.count(node.granted()),
+                    refused.isEmpty() ? "-" : refused);
+        }
+        return table.toString();
     }
 
     private static String swap(HardwareSwap engine, String from, String to) {

@@ -36,6 +36,11 @@ class FaultLogTest {
         assertThat(commands.swap("vtd0", "smmu0")).contains("Start the bundle iommufd.core");
     }
 
+    @Test
+    void withoutNodesTheShellSaysWhatToDo() {
+        assertThat(commands.nodes()).contains("Start the bundle devnode.fuse");
+    }
+
     private static DmaFault faultAt(long iova) {
         return new DmaFault("vtd0", RequesterId.of(0, 0, 3, 0), OptionalInt.empty(), iova, DmaAccess.WRITE, DmaFault.Kind.PERMISSION, 0x85, "no write permission");
     }

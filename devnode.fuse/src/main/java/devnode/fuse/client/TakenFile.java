@@ -1,0 +1,53 @@
+package devnode.fuse.client;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import devnode.fuse.linux.ErrorNumber;
+import devnode.fuse.linux.Linux;
+import devnode.fuse.memory.ClientPins;
+import iommufd.api.Errno;
+import iommufd.api.IommufdException;
+import iommufd.api.memory.UserMemory;
+import iommufd.api.node.ClientFile;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/** A copy of a client's descriptor. */
+final class TakenFile implements ClientFile {
+    private static final MemorySegment ONE = Arena.global().allocateFrom(JAVA_LONG, 1L);
+
+    private final ClientPins pins;
+    private final int descriptor;
+    private boolean closed;
+
+    TakenFile(int descriptor, ClientPins pins) {
+        this.descriptor = descriptor;
+        this.pins = pins;
+    }
+
+    @Override
+    public synchronized int descriptor() {
+        if (closed) {
+            throw new IommufdException(Errno.EBADF, "the file of the client is closed");
+        }
+        return descriptor;
+    }
+
+    @Override
+    public synchronized void signal() {
+        ErrorNumber.check("the file of the client cannot be signalled", Linux.write(descriptor(), ONE.address(), ONE.byteSize()));
+    }
+
+    @Override
+    public synchronized UserMemory mappable() {
+        return pins.passed().of(descriptor(), pins);
+    }
+
+    @Override
+    public synchronized void close() {
+        if (!closed) {
+            closed = true;
+            Linux.close(descriptor);
+        }
+    }
+}

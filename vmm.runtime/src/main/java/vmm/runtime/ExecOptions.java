@@ -1,0 +1,54 @@
+package vmm.runtime;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * How {@code ./vmm exec} runs a program.
+ *
+ * @param bundles files of bundles to deploy besides
+ * @param trace whether every call of a device node is told
+ * @param traceFile where; empty for the terminal
+ * @param command the program and its arguments
+ */
+record ExecOptions(List<Path> bundles, boolean trace, Optional<Path> traceFile, List<String> command) {
+    static final String USAGE = "Usage: ./vmm exec [--with BUNDLE]... [--trace [FILE]] -- COMMAND [ARGUMENT...]";
+
+    private static final String END_OF_OPTIONS = "--";
+    /** Followed by the file of one more bundle to deploy. */
+    private static final String WITH = "--with";
+    private static final String TRACE = "--trace";
+
+    /** @throws IllegalArgumentException if the arguments make no sense */
+    static ExecOptions parse(List<String> arguments) {
+        List<Path> bundles = new ArrayList<>();
+        boolean trace = false;
+        Optional<Path> traceFile = Optional.empty();
+        int next = 0;
+        while (next < arguments.size() && arguments.get(next).startsWith("-") && !arguments.get(next).equals(END_OF_OPTIONS)) {
+            boolean followed = next + 1 < arguments.size() && !arguments.get(next + 1).startsWith("-");
+            String option = arguments.get(next);
+            if (option.equals(WITH) && followed) {
+                bundles.add(Path.of(arguments.get(next + 1)));
+            } else if (option.equals(TRACE)) {
+                trace = true;
+                traceFile = followed ? Optional.of(Path.of(arguments.get(next + 1))) : Optional.empty();
+            } else {
+                throw new IllegalArgumentException(USAGE);
+            }
+            next += followed ? 2 : 1;
+        }
+        if (next < arguments.size() && arguments.get(next).equals(END_OF_OPTIONS)) {
+            next++;
+        } else if (next > 0) {
+            throw new IllegalArgumentException(USAGE);   // or the program would be taken for the file
+        }
+        List<String> command = arguments.subList(next, arguments.size());
+        if (command.isEmpty()) {
+            throw new IllegalArgumentException(USAGE);
+        }
+        return new ExecOptions(List.copyOf(bundles), trace, traceFile, List.copyOf(command));
+    }
+}

@@ -1,0 +1,37 @@
+package vmm.runtime;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class ExecOptionsTest {
+    private static ExecOptions parse(String line) {
+        return ExecOptions.parse(List.of(line.split(" ")));
+    }
+
+    @Test
+    void theCommandFollowsTheDashes() {
+        assertThat(parse("-- ls --trace")).isEqualTo(new ExecOptions(List.of(), false, Optional.empty(), List.of("ls", "--trace")));
+        assertThat(parse("ls -l")).isEqualTo(new ExecOptions(List.of(), false, Optional.empty(), List.of("ls", "-l")));
+    }
+
+    @Test
+    void aTraceGoesToTheTerminalOrAFile() {
+        assertThat(parse("--trace -- ls")).isEqualTo(new ExecOptions(List.of(), true, Optional.empty(), List.of("ls")));
+        assertThat(parse("--trace out.txt -- ls")).isEqualTo(new ExecOptions(List.of(), true, Optional.of(Path.of("out.txt")), List.of("ls")));
+        assertThat(parse("--trace --with a.jar --with b.jar -- ls"))
+                .isEqualTo(new ExecOptions(List.of(Path.of("a.jar"), Path.of("b.jar")), true, Optional.empty(), List.of("ls")));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--", "--trace", "--trace ls", "--with -- ls", "--with a.jar", "--quiet -- ls"})
+    void whatMakesNoSenseIsRefusedWithTheUsage(String line) {
+        assertThatThrownBy(() -> parse(line)).isInstanceOf(IllegalArgumentException.class).hasMessage(ExecOptions.USAGE);
+    }
+}
