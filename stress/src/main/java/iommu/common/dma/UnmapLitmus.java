@@ -19,7 +19,7 @@ public class UnmapLitmus {
     private final InvalidationLog log = new InvalidationLog();
     private final LitmusPort port = new LitmusPort(log);
 
-    /** The device; the first of two writes may have warmed its IOTLB. */
+    /** The device; its IOTLB is empty. */
     @Actor
     public void device(JJJ_Result result) {
         result.r1 = port.writeOne();
