@@ -11,6 +11,8 @@
 #   --work TASKS, --seed N     see guest.c
 #   --timeout SECONDS          for the whole run (60)
 #
+#   guest.sh --pattern SEED MIB       prints what a guest with --seed SEED --work check:MIB leaves on its disk
+#
 # Exit code 0 if the guest came to its end; 77, and a line that begins with SKIPPED, if something is missing that cannot be had here.
 set -euo pipefail
 # shellcheck source=clients.sh
@@ -19,7 +21,7 @@ source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/clients.sh"
 readonly GUEST_MIB=256
 readonly KERNEL='linux-image-6\.1\.0-[0-9]+-cloud-amd64'
 
-version=7.2 disk=emulated device=0000:00:0a.0 image='' ram=memfd viommu='' work=check:64 seed=1 seconds=60
+version=7.2 disk=emulated device=0000:00:0a.0 image='' ram=memfd viommu='' work=check:64 seed=1 seconds=60 pattern=()
 while (($# > 0)); do
   case $1 in
     --qemu) version=$2; shift ;;
@@ -31,6 +33,7 @@ while (($# > 0)); do
     --work) work=$2; shift ;;
     --seed) seed=$2; shift ;;
     --timeout) seconds=$2; shift ;;
+    --pattern) pattern=("$2" "$3"); shift 2 ;;
     *) printf 'guest.sh: %s?\n' "$1" >&2; exit 2 ;;
   esac
   shift
@@ -74,6 +77,10 @@ fetch_kernel() {
 }
 
 one_at_a_time
+if ((${#pattern[@]} > 0)); then
+  build_guest
+  exec "$cache/guest" pattern "${pattern[@]}"
+fi
 qemu "$version" qemu-system-x86_64
 qemu_firmware "$version"
 fetch_kernel

@@ -28,6 +28,7 @@ readonly PROGRAMS=(
   "vfio_pci_driver_test $COPIER"
 )
 readonly programs=$cache/vfio-$KERNEL
+readonly DEVICES=(--device nvme --set "address=$DISK" --device ioat --set "address=$COPIER")
 
 build_programs() {
   if [[ -d $programs ]]; then return; fi
@@ -59,7 +60,7 @@ run_all() {
       read -ra words <<<"$program"
       printf 'echo "# PROGRAM %s"\ntimeout -k 5 %d ./%s\necho "# EXIT %s $?"\n' "${words[0]}" $RUN_SECONDS "$program" "${words[0]}"
     done
-  } | "$root/vmm" exec -- bash
+  } | "$root/vmm" exec "${DEVICES[@]}" -- bash
 }
 
 main() {
@@ -74,7 +75,7 @@ main() {
     for line in "${PROGRAMS[@]}"; do
       if [[ ${line%% *} == "$test" ]]; then
         # shellcheck disable=SC2086  # one argument per device
-        "$root/vmm" exec -- "$programs/$test" "$@" ${line#* }
+        "$root/vmm" exec "${DEVICES[@]}" -- "$programs/$test" "$@" ${line#* }
         return
       fi
     done

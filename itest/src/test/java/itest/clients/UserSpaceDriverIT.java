@@ -1,0 +1,20 @@
+package itest.clients;
+
+import itest.Vmm;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** Drivers in user space, without a guest. They skip, and say why, where a piece is missing that cannot be had. */
+class UserSpaceDriverIT {
+    @Test
+    void qemusNvmeDriverReadsWhatItHasWritten() throws Exception {
+        try (NvmeDisk disk = NvmeDisk.create()) {
+            Vmm.client("qemu-io", disk.options(), "itest/clients/qemu-io.sh");
+        }
+    }
+
+    @Test
+    void dpdkCopiesWithAnIoatEngine() throws Exception {
+        Vmm.client("DPDK", List.of("--device", "ioat"), "itest/clients/dpdk.sh");
+    }
+}
