@@ -8,6 +8,7 @@
 #   --image FILE               of the emulated disk
 #   --ram memfd|private        what the guest's memory is (memfd)
 #   --viommu                   the guest has a VT-d of its own and uses it
+#   --removable                the device can be pulled out of the guest, which gives up on a disk that does not answer after 3 s
 #   --work TASKS, --seed N     see guest.c
 #   --timeout SECONDS          for the whole run (60)
 #
@@ -21,7 +22,7 @@ source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/clients.sh"
 readonly GUEST_MIB=256
 readonly KERNEL='linux-image-6\.1\.0-[0-9]+-cloud-amd64'
 
-version=7.2 disk=emulated device=0000:00:0a.0 image='' ram=memfd viommu='' work=check:64 seed=1 seconds=60 pattern=()
+version=7.2 disk=emulated device=0000:00:0a.0 image='' ram=memfd viommu='' removable='' work=check:64 seed=1 seconds=60 pattern=()
 while (($# > 0)); do
   case $1 in
     --qemu) version=$2; shift ;;
@@ -30,6 +31,7 @@ while (($# > 0)); do
     --image) image=$2; shift ;;
     --ram) ram=$2; shift ;;
     --viommu) viommu=1 ;;
+    --removable) removable=1 ;;
     --work) work=$2; shift ;;
     --seed) seed=$2; shift ;;
     --timeout) seconds=$2; shift ;;
@@ -102,10 +104,16 @@ if [[ -n $viommu ]]; then
   options+=(-device intel-iommu,caching-mode=on)
   append+=' intel_iommu=on'
 fi
+bus=pcie.0
+if [[ -n $removable ]]; then
+  bus=slot
+  options+=(-device pcie-root-port,id=slot,chassis=1)
+  append+=' nvme_core.io_timeout=3 nvme_core.admin_timeout=3'
+fi
 case $disk in
-  emulated) options+=(-drive "file=$image,if=none,id=disk,format=raw" -device nvme,drive=disk,serial=emulated) ;;
-  group) options+=(-device "vfio-pci,host=$device") ;;
-  cdev) options+=(-object iommufd,id=iommufd -device "vfio-pci,host=$device,iommufd=iommufd") ;;
+  emulated) options+=(-drive "file=$image,if=none,id=disk,format=raw" -device "nvme,drive=disk,serial=emulated,bus=$bus") ;;
+  group) options+=(-device "vfio-pci,host=$device,bus=$bus") ;;
+  cdev) options+=(-object iommufd,id=iommufd -device "vfio-pci,host=$device,iommufd=iommufd,bus=$bus") ;;
 esac
 
 report=$(mktemp)
