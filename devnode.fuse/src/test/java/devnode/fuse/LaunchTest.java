@@ -35,7 +35,7 @@ class LaunchTest {
     void publish() throws IOException, InterruptedException {
         Native.program();
         publisher = new NodePublisher(Optional.empty(), new PermissionRules(), NodeTest.SPIN_NANOS);
-        publisher.add(PATH, node, List.of(TestNode.SLEEP, TestNode.NEW_FILE, TestNode.NEW_FILE_IN_STRUCT));
+        publisher.add(PATH, node, List.of(TestNode.SLEEP, TestNode.NEW_FILE, TestNode.NEW_FILE_IN_STRUCT, TestNode.FILE_BY_NAME, TestNode.FEATURE));
     }
 
     @AfterEach
@@ -77,6 +77,26 @@ class LaunchTest {
         assertThat(shell(Native.program() + " " + PATH + " newfd")).containsExactly("new 1 1", "differs 1", "struct 0 1 7", "use 0 0",
                 "foreign -1 25", "badf -1 9", "wild -1 14", "closed 0 0", "bad 0", "child 1");
         await().until(() -> node.inUse() == 0);
+    }
+
+    @Test
+    void filesComeByNameAndOnCondition() throws Exception {
+        assertThat(shell(Native.program() + " " + PATH + " named")).containsExactly("device 1", "other -1 19", "plain 0 99", "feature 0 1 7");
+    }
+
+    @Test
+    void whatProgramsAreWatchedForIsNamedBeforeTheyStart() throws Exception {
+        publisher.remove(node);
+        publisher.add(PATH, node, List.of(TestNode.NEW_FILE));
+        Path late = Files.createFile(directory.resolve("late"));
+        FutureTask<List<String>> client = new FutureTask<>(
+                () -> shell("tail -f -n 1 --pid $$ " + late + " | " + Native.program() + " " + PATH + " late"));
+        Thread.ofPlatform().start(client);
+        await().until(() -> node.inUse() == 1);
+        TestNode second = new TestNode();
+        publisher.add("/dev/vmmtest/late", second, List.of(TestNode.NEW_FILE_IN_STRUCT));
+        Files.writeString(late, "/dev/vmmtest/late\n");
+        assertThat(client.get()).containsExactly("waiting", "named 1", "unnamed -1 95");
     }
 
     @Test
