@@ -161,7 +161,7 @@ class HeaderTest {
         Files.writeString(program, source.append("return 0; }\n"));
         Path binary = directory.resolve("offsets");
         try {
-            run(List.of("cc", "-o", binary.toString(), program.toString()));
+            run(List.of("cc", "-isystem", header.toAbsolutePath().getParent().getParent().toString(), "-o", binary.toString(), program.toString()));
         } catch (IOException missing) {
             skip("no C compiler: " + missing.getMessage());
         }
