@@ -2,9 +2,12 @@ package vfio.adapter;
 
 import iommufd.api.dma.DmaFabric;
 import iommufd.api.node.DeviceNode;
+import iommufd.api.node.SysfsDirectory;
+import java.util.ArrayList;
 import java.util.Dictionary;
 import java.util.HashMap;
 import java.util.Hashtable;
+import java.util.List;
 import java.util.Map;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.ServiceRegistration;
@@ -22,6 +25,7 @@ import vfio.adapter.device.AdaptedDevice;
 import vfio.adapter.device.DeviceGroup;
 import vfio.adapter.device.DeviceRegistry;
 import vfio.adapter.node.DeviceFile;
+import vfio.adapter.sysfs.SysfsTree;
 import vfio.adapter.uapi.VfioDeviceFeature;
 import vfio.device.VfioDevice;
 import vfio.device.VfioGroup;
@@ -34,13 +38,16 @@ public final class DevicePublisher {
 
     private final BundleContext bundles;
     private final DeviceRegistry registry;
+    private final SysfsTree sysfs = new SysfsTree();
     private final Map<AdaptedDevice, ServiceRegistration<DeviceNode>> nodes = new HashMap<>();
     private final Map<DeviceGroup, ServiceRegistration<VfioGroup>> groups = new HashMap<>();
+    private final List<ServiceRegistration<SysfsDirectory>> directories = new ArrayList<>();
 
     /** By SCR. */
     @Activate
     public DevicePublisher(BundleContext bundles, @Reference DmaFabric fabric, AdapterConfiguration configuration) {
         this.bundles = bundles;
+        SysfsTree.paths().forEach(this::publish);
         registry = new DeviceRegistry(fabric, configuration.unplug_patience_millis(), new DeviceRegistry.Publication() {
             @Override
             public void published(AdaptedDevice device) {
@@ -79,6 +86,7 @@ public final class DevicePublisher {
     @Deactivate
     void deactivate() {
         registry.close();
+        directories.forEach(DevicePublisher::unregister);
     }
 
     private void publish(AdaptedDevice device) {
@@ -91,10 +99,18 @@ public final class DevicePublisher {
         synchronized (nodes) {
             nodes.put(device, bundles.registerService(DeviceNode.class, node, properties));
         }
+        sysfs.add(device);
         LOG.info("{} is {}", device.name(), device.nodePath());
     }
 
+    /** A directory of sysfs. */
+    private void publish(String path) {
+        Dictionary<String, Object> properties = new Hashtable<>(Map.of(SysfsDirectory.PATH, path));
+        directories.add(bundles.registerService(SysfsDirectory.class, () -> sysfs.entries(path), properties));
+    }
+
     private void withdraw(AdaptedDevice device) {
+        sysfs.remove(device);
         ServiceRegistration<DeviceNode> registration;
         synchronized (nodes) {
             registration = nodes.remove(device);

@@ -7,6 +7,9 @@ import iommufd.api.dma.DmaEndpoint;
 import iommufd.api.dma.DmaFabric;
 import java.util.Optional;
 import java.util.UUID;
+import vfio.adapter.config.BarAddresses;
+import vfio.adapter.config.ConfigEffects;
+import vfio.adapter.config.ConfigSpace;
 import vfio.adapter.memory.BarMemory;
 import vfio.device.DmaKind;
 import vfio.device.MsixCapability;
@@ -26,7 +29,7 @@ public final class AdaptedDevice implements AutoCloseable {
     private final Optional<MsixCapability> msix;
     private final Optional<VfToken> token;
     private volatile Optional<Binding> binding = Optional.empty();
-    private Optional<DeviceSession> session = Optional.empty();
+    private volatile Optional<DeviceSession> session = Optional.empty();
     private int openFiles;
     private volatile boolean gone;
 
@@ -120,6 +123,11 @@ public final class AdaptedDevice implements AutoCloseable {
     public Optional<DeviceSession> session() {
         assertLocked();
         return session;
+    }
+
+    /** Its configuration space as it is now: a client's, or as it is at the beginning. */
+    public byte[] configuration() {
+        return session.map(DeviceSession::config).orElseGet(() -> new ConfigSpace(function, new BarAddresses(number), ConfigEffects.NONE)).copy();
     }
 
     /** @throws IommufdException {@link Errno#ENODEV} once it is being withdrawn */
