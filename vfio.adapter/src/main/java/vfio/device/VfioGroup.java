@@ -1,5 +1,6 @@
 package vfio.device;
 
+import iommufd.api.BoundDevice;
 import iommufd.api.Errno;
 import iommufd.api.Ioas;
 import iommufd.api.IommufdContext;
@@ -60,6 +61,9 @@ public interface VfioGroup {
          *         device; {@link Errno#EACCES}, {@link Errno#EINVAL} for a wrong token
          */
         OpenNode openDevice(String name);
+
+        /** The physical devices that are bound by {@link #attach} now, emulated ones are not among them; empty if not attached. */
+        List<BoundDevice> boundDevices();
 
         /** Number of device files open. */
         int openDevices();
