@@ -1,6 +1,7 @@
 package vfio.adapter.device;
 
 import iommufd.api.Access;
+import iommufd.api.BoundDevice;
 import iommufd.api.Errno;
 import iommufd.api.Ioas;
 import iommufd.api.IommufdContext;
@@ -95,6 +96,11 @@ final class AccessBinding implements Binding {
 
     private static IommufdException noPasids() {
         return new IommufdException(Errno.EOPNOTSUPP, "a device without endpoint has no PASIDs");
+    }
+
+    @Override
+    public Optional<BoundDevice> bound() {
+        return Optional.empty();
     }
 
     @Override

@@ -1,6 +1,7 @@
 package vfio.adapter.device;
 
 import iommufd.api.Access;
+import iommufd.api.BoundDevice;
 import iommufd.api.Errno;
 import iommufd.api.IommufdContext;
 import iommufd.api.IommufdException;
@@ -48,6 +49,9 @@ public sealed interface Binding permits EndpointBinding, AccessBinding {
 
     /** A port for the device's requests with a PASID. */
     DmaPort openPort(Pasid pasid);
+
+    /** The physical device. */
+    Optional<BoundDevice> bound();
 
     /** What the device pins memory by, if it has no endpoint. */
     Optional<Access> access();

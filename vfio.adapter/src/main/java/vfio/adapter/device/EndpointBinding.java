@@ -98,6 +98,11 @@ final class EndpointBinding implements Binding {
     }
 
     @Override
+    public Optional<BoundDevice> bound() {
+        return Optional.of(bound);
+    }
+
+    @Override
     public Optional<Access> access() {
         return Optional.empty();
     }

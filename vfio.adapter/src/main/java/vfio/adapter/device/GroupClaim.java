@@ -1,5 +1,6 @@
 package vfio.adapter.device;
 
+import iommufd.api.BoundDevice;
 import iommufd.api.Errno;
 import iommufd.api.Ioas;
 import iommufd.api.IommufdContext;
@@ -156,6 +157,11 @@ public final class GroupClaim implements VfioGroup.Claim {
             }
         }
         told.run();
+    }
+
+    @Override
+    public List<BoundDevice> boundDevices() {
+        return group.members().stream().flatMap(device -> device.binding().stream()).flatMap(binding -> binding.bound().stream()).toList();
     }
 
     @Override
