@@ -192,7 +192,7 @@ class NodeCallsTest extends NodeTest {
 
     @Test
     void theDirectoryShowsNodesWithTheirPermissions() throws IOException {
-        publisher.add("/dev/other", new TestNode(), List.of());
+        publisher.add("/dev/other", new TestNode(), List.of(), FusePublisher.DEFAULT_DRIVER);
         try (var names = Files.list(directory.resolve("dev"))) {
             assertThat(names.map(Path::getFileName).map(Path::toString)).containsExactlyInAnyOrder("test", "other");
         }

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -56,6 +57,26 @@ static double now(void) {
 }
 
 static void show(const char *what, long result) { printf("%s %ld %d\n", what, result, result < 0 ? errno : 0); }
+
+/* One line for what a way to call stat(2) tells: whether it is a character device, its number, and whether the rest is sane. */
+static void show_stat(const char *what, int result, struct stat *s) {
+  if (result) { show(what, result); return; }
+  printf("%s %d %u:%u %d\n", what, S_ISCHR(s->st_mode), major(s->st_rdev), minor(s->st_rdev),
+      (s->st_mode & 07777) == 0600 && s->st_size == 0 && s->st_nlink == 1 && s->st_uid == 0 && s->st_ino && s->st_dev && s->st_blksize == 4096);
+}
+
+static double per_call(void (*call)(void), int n) {
+  for (int i = 0; i < n / 10; i++) call();
+  double begin = now();
+  for (int i = 0; i < n; i++) call();
+  return (now() - begin) * 1e6 / n;
+}
+
+static void call_getppid(void) { syscall(SYS_getppid); }
+static void call_stat(void) { struct stat s; stat("/etc/hostname", &s); }
+static void call_fstat(void) { struct stat s; fstat(0, &s); }
+static void call_stat_node(void) { struct stat s; stat(path, &s); }
+static void call_ioctl(void) { ioctl(0, 0x9999, 0); }
 
 static void *sleeper(void *unused) { return (void *)(long)ioctl(node, SLEEP, 300); }
 
@@ -403,6 +424,52 @@ int main(int argc, char **argv) {
     pid_t child = fork();
     if (!child) { int x = ioctl(node, NEW_FILE, 0); printf("child %d\n", x >= 0); fflush(stdout); _exit(0); }
     waitpid(child, 0, 0);
+  } else if (!strcmp(command, "stat")) {
+    struct stat s;
+    show_stat("stat", stat(path, &s), &s);
+    show_stat("fstat", fstat(node, &s), &s);
+    show_stat("lstat", lstat(path, &s), &s);
+    show_stat("empty", fstatat(node, "", &s, AT_EMPTY_PATH), &s);
+    char here[256] = "";
+    strcpy(here, path);
+    *strrchr(here, '/') = 0;
+    int directory = open(here, O_RDONLY | O_DIRECTORY);
+    show_stat("at", fstatat(directory, strrchr(path, '/') + 1, &s, 0), &s);
+    chdir(here);
+    show_stat("relative", stat(strrchr(path, '/') + 1, &s), &s);
+    chdir("/usr/bin");
+    char up[512];
+    sprintf(up, "../..%s", path);
+    show_stat("up", stat(up, &s), &s);
+    char link[] = "/tmp/devnode-link-XXXXXX";
+    close(mkstemp(link));
+    unlink(link);
+    symlink(path, link);
+    show_stat("link", stat(link, &s), &s);
+    printf("itself %d\n", !lstat(link, &s) && S_ISLNK(s.st_mode));
+    unlink(link);
+#ifdef SYS_stat
+    show_stat("old", syscall(SYS_stat, path, &s), &s);
+    show_stat("old", syscall(SYS_lstat, path, &s), &s);
+    show_stat("old", syscall(SYS_fstat, node, &s), &s);
+#endif
+    struct statx x;
+    int r = statx(AT_FDCWD, path, 0, STATX_BASIC_STATS, &x);
+    printf("statx %d %d %u:%u\n", r, S_ISCHR(x.stx_mode), x.stx_rdev_major, x.stx_rdev_minor);
+    printf("null %d\n", !stat("/dev/null", &s) && S_ISCHR(s.st_mode) && s.st_rdev == makedev(1, 3));
+    printf("directory %d\n", !stat(here, &s) && S_ISDIR(s.st_mode));
+    int p[2];
+    pipe(p);
+    printf("pipe %d\n", !fstat(p[0], &s) && S_ISFIFO(s.st_mode));
+    show("none", stat("/dev/no-such-node", &s));
+    show("badf", fstat(999, &s));
+    show("wild", syscall(SYS_newfstatat, AT_FDCWD, path, 16, 0));
+    show("nowhere", syscall(SYS_newfstatat, AT_FDCWD, 16, &s, 0));
+    int before = stat("/proc/self/exe", &s);
+    printf("self %d %d\n", before, S_ISREG(s.st_mode));
+  } else if (!strcmp(command, "statcost")) {
+    printf("getppid %.0f ioctl %.0f stat %.0f fstat %.0f node %.0f\n", per_call(call_getppid, 200000), per_call(call_ioctl, 200000),
+        per_call(call_stat, n), per_call(call_fstat, n), per_call(call_stat_node, n));
   } else if (!strcmp(command, "named")) { /* as VFIO_GROUP_GET_DEVICE_FD and VFIO_DEVICE_FEATURE */
     int f = ioctl(node, FILE_BY_NAME, "0000:00:0a.0");
     printf("device %d\n", f >= 0 && ioctl(f, SERIAL, 0) > 0);

@@ -14,8 +14,11 @@ import iommufd.api.IommufdException;
 import iommufd.api.node.DeviceNode;
 import iommufd.api.node.NodeActivity.NodeCounts;
 import iommufd.api.node.OpenNode;
+import iommufd.api.node.SysfsDirectory;
+import iommufd.api.node.SysfsEntry;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Comparator;
@@ -24,6 +27,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.SortedSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -47,8 +51,13 @@ public final class FuseServer {
     /** How we open a file that was made for a client, and with what inode numbers. */
     static final String AWAITED_PREFIX = ".open-";
     static final long AWAITED_INODES = 1L << 48;
+    /** How we mount what services show instead of the machine's directories. */
+    static final String SYSFS_ROOT = ".sysfs";
 
     private final NodeTree tree = new NodeTree();
+    private final DeviceNumbers numbers = new DeviceNumbers();
+    private final SysfsTree sysfs = new SysfsTree();
+    private final SysfsFiles sysfsFiles = new SysfsFiles(sysfs, tree);
     private final OpenFiles files = new OpenFiles();
     private final Reader.ReadOrder order;
     private final Map<Reader, Thread> readers = new ConcurrentHashMap<>();
@@ -72,6 +81,8 @@ public final class FuseServer {
         FileStatus status = new FileStatus();
         status.load(mount.root());
         fileSystem = status.device();
+        SysfsEntry devices = new SysfsEntry.Attribute(() -> numbers.devices().getBytes(StandardCharsets.UTF_8), Optional.empty());
+        sysfs.add(DeviceNumbers.DEVICES.getParent().toString(), () -> Map.of(DeviceNumbers.DEVICES.getFileName().toString(), devices));
     }
 
     /**
@@ -126,9 +137,14 @@ public final class FuseServer {
         }
     }
 
-    /** Puts a node at its path. @return false if it cannot be there, with a warning */
-    public boolean publish(String path, DeviceNode service, Permissions permissions) {
-        boolean added = tree.add(new PublishedNode(path, service, permissions, trace));
+    /**
+     * Puts a node at its path.
+     *
+     * @param driver its name in {@code /proc/devices}
+     * @return false if it cannot be there, with a warning
+     */
+    public boolean publish(String path, DeviceNode service, Permissions permissions, String driver) {
+        boolean added = tree.add(new PublishedNode(path, service, permissions, numbers.of(driver, path), trace));
         if (!added) {
             LOG.warn("no node can be published at {}: it must be a path below /dev, and free", path);
         }
@@ -172,6 +188,36 @@ public final class FuseServer {
                 }
             });
         }
+    }
+
+    /** Shows a directory of sysfs to programs. @param path absolute, below {@code /sys/}, without . and .. */
+    public void show(String path, SysfsDirectory directory) {
+        sysfs.add(path, directory);
+    }
+
+    /** Shows it no more. */
+    public void hide(SysfsDirectory directory) {
+        sysfs.remove(directory);
+    }
+
+    /** Directories of sysfs that programs see ours instead of, none below another one. */
+    public SortedSet<String> sysfsPaths() {
+        return sysfs.paths();
+    }
+
+    /** Where programs see this file or directory of sysfs or proc, ours is here, in {@link #namespace()}; for this process alone. */
+    public Path replacementOf(Path path) {
+        return mount.point().resolve(SYSFS_ROOT).resolve(path.toString().substring(1));
+    }
+
+    /** The number of the character device that an inode of our file system stands for. */
+    public Optional<DeviceNumber> number(long inode) {
+        return tree.number(inode);
+    }
+
+    /** The file system as statx(2) tells it: that of a {@link FileStatus}. */
+    public long fileSystem() {
+        return fileSystem;
     }
 
     /** What has happened to the nodes that are there now. */
@@ -401,6 +447,14 @@ public final class FuseServer {
 
     NodeTree tree() {
         return tree;
+    }
+
+    SysfsTree sysfs() {
+        return sysfs;
+    }
+
+    SysfsFiles sysfsFiles() {
+        return sysfsFiles;
     }
 
     OpenFiles files() {
