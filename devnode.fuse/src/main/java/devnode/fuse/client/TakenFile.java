@@ -2,27 +2,37 @@ package devnode.fuse.client;
 
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import devnode.fuse.client.ClientCall.FileOpener;
 import devnode.fuse.linux.ErrorNumber;
+import devnode.fuse.linux.FileStatus;
 import devnode.fuse.linux.Linux;
-import devnode.fuse.memory.ClientPins;
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import iommufd.api.memory.UserMemory;
 import iommufd.api.node.ClientFile;
+import iommufd.api.node.OpenNode;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
 
 /** A copy of a client's descriptor. */
 final class TakenFile implements ClientFile {
     private static final MemorySegment ONE = Arena.global().allocateFrom(JAVA_LONG, 1L);
+    private static final Path EVENTFD = Path.of("anon_inode:[eventfd]");
 
-    private final ClientPins pins;
+    private final ClientProcesses processes;
+    private final FileOpener opener;
     private final int descriptor;
+    private Optional<SignalWatch.Watched> watched = Optional.empty();
     private boolean closed;
 
-    TakenFile(int descriptor, ClientPins pins) {
+    TakenFile(int descriptor, ClientProcesses processes, FileOpener opener) {
         this.descriptor = descriptor;
-        this.pins = pins;
+        this.processes = processes;
+        this.opener = opener;
     }
 
     @Override
@@ -34,20 +44,49 @@ final class TakenFile implements ClientFile {
     }
 
     @Override
+    public synchronized Optional<OpenNode> node() {
+        return opener.nodeOf(descriptor(), new FileStatus());
+    }
+
+    @Override
+    public synchronized boolean isEventfd() {
+        try {
+            return Files.readSymbolicLink(Path.of("/proc/self/fd/" + descriptor())).equals(EVENTFD);
+        } catch (IOException e) {
+            throw new IommufdException(Errno.EIO, "/proc does not tell what a file of the client is", e);
+        }
+    }
+
+    @Override
     public synchronized void signal() {
         ErrorNumber.check("the file of the client cannot be signalled", Linux.write(descriptor(), ONE.address(), ONE.byteSize()));
     }
 
     @Override
-    public synchronized UserMemory mappable() {
-        return pins.passed().of(descriptor(), pins);
+    public synchronized void onSignal(Runnable listener) {
+        if (!isEventfd()) {
+            throw new IommufdException(Errno.EINVAL, "the file of the client is no eventfd");
+        }
+        if (watched.isPresent()) {
+            throw new IommufdException(Errno.EBUSY, "somebody listens to the eventfd of the client");
+        }
+        watched = Optional.of(processes.signals().add(descriptor, listener));
     }
 
     @Override
-    public synchronized void close() {
-        if (!closed) {
+    public synchronized UserMemory mappable() {
+        return processes.pins().passed().of(descriptor(), processes.pins());
+    }
+
+    @Override
+    public void close() {
+        synchronized (this) {
+            if (closed) {
+                return;
+            }
             closed = true;
-            Linux.close(descriptor);
         }
+        watched.ifPresent(SignalWatch.Watched::close); // unlocked: a listener may be using this
+        Linux.close(descriptor);
     }
 }

@@ -49,6 +49,9 @@ public final class Linux {
             FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
     private static final MethodHandle VM_WRITE = CLibrary.function("process_vm_writev",
             FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
+    private static final MethodHandle PREADV2 = CLibrary.function("preadv2",
+            FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
+    private static final MethodHandle EVENTFD = CLibrary.function("eventfd", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
     private static final MethodHandle TGKILL = CLibrary.function("tgkill", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT));
     private static final MethodHandle KILL = CLibrary.function("kill", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
     private static final MethodHandle WAITPID = CLibrary.function("waitpid", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT));
@@ -89,6 +92,29 @@ public final class Linux {
         try {
             MemorySegment state = CLibrary.state();
             return CLibrary.result((long) READ.invokeExact(state, file, address, lengthBytes), state);
+        } catch (Throwable thrown) {
+            throw CLibrary.impossible(thrown);
+        }
+    }
+
+    /** Reads what is there, without waiting. @param vector scratch of {@link #VECTOR_BYTES} */
+    public static long readNow(int file, long address, long lengthBytes, MemorySegment vector) {
+        final int dontWait = 8;
+        try {
+            MemorySegment state = CLibrary.state();
+            vector.set(JAVA_LONG, 0, address);
+            vector.set(JAVA_LONG, 8, lengthBytes);
+            return CLibrary.result((long) PREADV2.invokeExact(state, file, vector.address(), 1, -1L, dontWait), state);
+        } catch (Throwable thrown) {
+            throw CLibrary.impossible(thrown);
+        }
+    }
+
+    /** A counter that is 0. */
+    public static int createEventfd() {
+        try {
+            MemorySegment state = CLibrary.state();
+            return (int) CLibrary.result((int) EVENTFD.invokeExact(state, 0, O_CLOEXEC), state);
         } catch (Throwable thrown) {
             throw CLibrary.impossible(thrown);
         }
