@@ -33,9 +33,11 @@ final class Board implements AutoCloseable {
 
     enum Vendor { VTD, SMMUV3 }
 
-    final HostPhysicalMemory memory = new HostPhysicalMemory();
+    /** Physical address space is not given back: one for all tests. */
+    private static final HostPhysicalMemory MEMORY = new HostPhysicalMemory();
+
     final Engine engine = new Engine(EngineOptions.DEFAULT);
-    final GuestRam ram = memory.allocateGuestRam(RAM_BYTES, false);
+    final GuestRam ram = MEMORY.allocateGuestRam(RAM_BYTES, false);
     final Ioas ioas;
     final DmaEndpoint endpoint;
     final Interrupts interrupts = new Interrupts();
@@ -43,9 +45,23 @@ final class Board implements AutoCloseable {
     final NvmeController controller;
     private final IommufdContext context;
     private final BoundDevice device;
+    private final Hardware hardware;
+
+    private interface Hardware {
+        void close();
+    }
 
     Board(Vendor vendor, NamespaceOptions... namespaces) {
-        engine.add(hardware(vendor), 1);
+        IommuHardware unit = hardware(vendor);
+        engine.add(unit, 1);
+        hardware = () -> {
+            engine.remove(unit);
+            switch (unit) {
+                case VtdBackend vtd -> vtd.close();
+                case Smmuv3Backend smmu -> smmu.close();
+                default -> throw new IllegalStateException();
+            }
+        };
         context = engine.service().open();
         ioas = context.allocateIoas();
         endpoint = engine.fabric().plug(EndpointDescription.of(RequesterId.of(0, 1, 0, 0)));
@@ -61,8 +77,8 @@ final class Board implements AutoCloseable {
 
     private IommuHardware hardware(Vendor vendor) {
         return switch (vendor) {
-            case VTD -> new VtdBackend(memory.tables(), VtdFeatures.scalableMode(), VtdDriverOptions.named("vtd0"));
-            case SMMUV3 -> new Smmuv3Backend("smmu0", SmmuFeatures.DEFAULT, DriverOptions.DEFAULT, memory.tables());
+            case VTD -> new VtdBackend(MEMORY.tables(), VtdFeatures.scalableMode(), VtdDriverOptions.named("vtd0"));
+            case SMMUV3 -> new Smmuv3Backend("smmu0", SmmuFeatures.DEFAULT, DriverOptions.DEFAULT, MEMORY.tables());
         };
     }
 
@@ -71,6 +87,8 @@ final class Board implements AutoCloseable {
         controller.close();
         context.close();
         endpoint.close();
+        ram.close();
+        hardware.close();
     }
 
     /** Counts what arrives. */

@@ -34,7 +34,6 @@ final class GuestDriver {
         int tail;
         int head;
         int phase = 1;
-        final List<Completion> seen = new ArrayList<>();
 
         Queue(int id, int entries) {
             this.id = id;

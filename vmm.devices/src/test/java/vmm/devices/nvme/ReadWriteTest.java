@@ -2,12 +2,9 @@ package vmm.devices.nvme;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -16,22 +13,15 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Blocks go where they belong, whatever the pages, blocks and lists look like. */
 class ReadWriteTest {
-    private static final long DISK_BYTES = 4L << 20;
-
     @TempDir
     Path directory;
 
-    private NamespaceOptions disk(String name, int blockLg2) throws IOException {
-        Path file = directory.resolve(name);
-        byte[] content = new byte[(int) DISK_BYTES];
-        new Random(name.hashCode()).nextBytes(content);
-        Files.write(file, content);
-        return new NamespaceOptions(file, 0, blockLg2, false);
+    private NamespaceOptions disk(String name, int blockLg2) {
+        return Disks.random(directory, name, blockLg2);
     }
 
-    private byte[] fileBytes(String name, long offset, int length) throws IOException {
-        byte[] all = Files.readAllBytes(directory.resolve(name));
-        return Arrays.copyOfRange(all, (int) offset, (int) offset + length);
+    private byte[] fileBytes(String name, long offset, int length) {
+        return Disks.bytes(directory.resolve(name), offset, length);
     }
 
     private static byte[] bytes(MemorySegment segment) {
@@ -40,7 +30,7 @@ class ReadWriteTest {
 
     @ParameterizedTest
     @CsvSource({"VTD, 9", "VTD, 12", "SMMUV3, 9", "SMMUV3, 12"})
-    void blocksAreReadAndWritten(Board.Vendor vendor, int blockLg2) throws IOException {
+    void blocksAreReadAndWritten(Board.Vendor vendor, int blockLg2) {
         try (var board = new Board(vendor, disk("a", blockLg2), disk("b", blockLg2))) {
             var guest = new GuestDriver(board).enable();
             var queue = guest.createQueues(1, 16);
@@ -63,7 +53,7 @@ class ReadWriteTest {
     @ParameterizedTest
     @CsvSource({"8, 0, 0, 0", "8, 2048, 0, 0", "16, 4, 0, 0", "17, 0, 0, 0", "64, 512, 0, 0", "64, 512, 0, 4072", "2048, 0, 0, 0", "2047, 1028, 0, 0",
         "2048, 4092, 0, 4088", "300, 8, 1, 8176", "2048, 0, 4, 65528"})
-    void prpListsAreFollowed(int blocks, int offset, int pageShift, int listOffset) throws IOException {
+    void prpListsAreFollowed(int blocks, int offset, int pageShift, int listOffset) {
         try (var board = new Board(disk("a", 9))) {
             var guest = new GuestDriver(board).enable(pageShift);
             var queue = guest.createQueues(1, 16);
@@ -82,7 +72,7 @@ class ReadWriteTest {
     }
 
     @Test
-    void aQueueGoesRoundManyTimesWithSeveralCommandsAtATime() throws IOException {
+    void aQueueGoesRoundManyTimesWithSeveralCommandsAtATime() {
         try (var board = new Board(disk("a", 12))) {
             var guest = new GuestDriver(board).enable();
             var queue = guest.createQueues(1, 7);
@@ -103,7 +93,7 @@ class ReadWriteTest {
     }
 
     @Test
-    void aFullCompletionQueueHoldsTheControllerBackUntilThereIsRoom() throws IOException {
+    void aFullCompletionQueueHoldsTheControllerBackUntilThereIsRoom() {
         try (var board = new Board(disk("a", 9))) {
             var guest = new GuestDriver(board).enable();
             var completions = guest.new Queue(1, 4);
