@@ -108,6 +108,16 @@ class RevocationTest extends SpaceTest {
             }
 
             @Override
+            public void retain() {
+                memory.retain();
+            }
+
+            @Override
+            public void release() {
+                memory.release();
+            }
+
+            @Override
             public void pin(long address, long lengthBytes, boolean writable, PinnedRuns runs) {
                 if (address == 0) {
                     throw new IllegalStateException("its bundle is gone");
