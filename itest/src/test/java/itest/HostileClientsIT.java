@@ -127,7 +127,6 @@ class HostileClientsIT {
     /** What is left after the publisher had time to let go of files: that is a second after their last use. */
     private static State settled() throws Exception {
         Thread.sleep(1500);
-        System.gc();   // files that clients passed are closed when nobody refers to them any more
         for (int tries = 0; tries < 50 && !clean(state()); tries++) {
             Thread.sleep(100);
         }
