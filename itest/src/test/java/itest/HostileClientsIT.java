@@ -64,8 +64,10 @@ class HostileClientsIT {
         program = compile();
         memory = new HostPhysicalMemory();
         engine = new Engine(EngineOptions.DEFAULT);
-        engine.add(new VtdBackend(memory.tables(), VtdFeatures.scalableMode(), VtdDriverOptions.named("vtd0")), 0);
+        VtdBackend iommu = new VtdBackend(memory.tables(), VtdFeatures.scalableMode(), VtdDriverOptions.named("vtd0"));
+        engine.add(iommu, 0);
         publisher = new FusePublisher(new Defaults());
+        iommu.farPath().connect(publisher);
         device = new HostileDevice(engine.fabric());
         publisher.addNode(new IommuNode(engine), Map.of(DeviceNode.PATH, "/dev/iommu", DeviceNode.DESCRIPTOR_REQUESTS, new int[] {0x3B8E, 0x3B93}));
         publisher.addNode(device, Map.of(DeviceNode.PATH, HostileDevice.PATH));
