@@ -24,7 +24,7 @@ public non-sealed interface Access extends IommufdObject {
     Optional<Ioas> ioas();
 
     /**
-     * Pins a mapped range and appends its physical runs.
+     * Pins a mapped range and appends its physical runs, which may be {@linkplain iommufd.api.memory.FarMemory far}.
      *
      * @param writable whether the client will write
      * @throws IommufdException {@link Errno#ENOENT} if the range is not mapped throughout; {@link Errno#EINVAL} if it is not
