@@ -6,6 +6,7 @@ import devnode.fuse.client.ClientCall.FileOpener;
 import devnode.fuse.linux.ErrorNumber;
 import devnode.fuse.linux.FileStatus;
 import devnode.fuse.linux.Linux;
+import devnode.fuse.memory.FileMemory;
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import iommufd.api.memory.UserMemory;
@@ -27,6 +28,7 @@ final class TakenFile implements ClientFile {
     private final FileOpener opener;
     private final int descriptor;
     private Optional<SignalWatch.Watched> watched = Optional.empty();
+    private Optional<FileMemory> content = Optional.empty();
     private boolean closed;
 
     TakenFile(int descriptor, ClientProcesses processes, FileOpener opener) {
@@ -75,7 +77,10 @@ final class TakenFile implements ClientFile {
 
     @Override
     public synchronized UserMemory mappable() {
-        return processes.pins().passed().of(descriptor(), processes.pins());
+        if (content.isEmpty()) {
+            content = Optional.of(processes.pins().passed().of(descriptor(), processes.pins()));
+        }
+        return content.get();
     }
 
     @Override
@@ -85,6 +90,7 @@ final class TakenFile implements ClientFile {
                 return;
             }
             closed = true;
+            content.ifPresent(FileMemory::release);
         }
         watched.ifPresent(SignalWatch.Watched::close); // unlocked: a listener may be using this
         Linux.close(descriptor);
