@@ -23,7 +23,7 @@ import org.osgi.service.component.annotations.ReferencePolicy;
 import org.osgi.service.metatype.annotations.Designate;
 
 /** The whiteboard: publishes every {@link DeviceNode} there is, as long as it is there. */
-@Component(service = {ClientLauncher.class, NodeActivity.class, FarMemory.class}, immediate = true, configurationPid = "devnode.fuse")
+@Component(service = {ClientLauncher.class, NodeActivity.class, FarMemory.class, FusePublisher.class}, immediate = true, configurationPid = "devnode.fuse")
 @Designate(ocd = FuseConfiguration.class)
 public final class FusePublisher implements ClientLauncher, NodeActivity, FarMemory {
     /** As {@link DeviceNode#DRIVER} says. */
@@ -60,6 +60,10 @@ public final class FusePublisher implements ClientLauncher, NodeActivity, FarMem
     /** It goes. */
     public void removeDirectory(SysfsDirectory directory) {
         nodes.remove(directory);
+    }
+
+    NodePublisher nodes() {
+        return nodes;
     }
 
     @Deactivate

@@ -45,7 +45,7 @@ public final class CallFilter {
      * @param statToo whether stat(2) and the like are
      * @throws IommufdException {@link Errno#E2BIG} if there are too many
      */
-    CallFilter(SortedSet<Integer> requests, boolean statToo) {
+    public CallFilter(SortedSet<Integer> requests, boolean statToo) {
         if (requests.size() > MAX_REQUESTS) {
             throw new IommufdException(Errno.E2BIG, "nodes name %d requests that open files, only %d can be watched".formatted(requests.size(), MAX_REQUESTS));
         }
@@ -61,9 +61,19 @@ public final class CallFilter {
         return requests.isEmpty() && statCalls.isEmpty();
     }
 
-    /** {@code struct sock_fprog}, with the instructions behind it. */
+    /** {@code struct sock_filter[]}, for {@link #program}; none if there is nothing to report. */
+    public byte[] instructions() {
+        try (Arena arena = Arena.ofConfined()) {
+            return isEmpty() ? new byte[0] : instructions(arena).toArray(JAVA_BYTE);
+        }
+    }
+
     MemorySegment program(Arena arena) {
-        MemorySegment instructions = instructions(arena);
+        return program(arena, instructions(arena));
+    }
+
+    /** {@code struct sock_fprog}. */
+    public static MemorySegment program(Arena arena, MemorySegment instructions) {
         MemorySegment program = arena.allocate(16, 8);
         program.set(JAVA_SHORT, 0, (short) (instructions.byteSize() / INSTRUCTION_BYTES));
         program.set(JAVA_LONG, 8, instructions.address());
@@ -77,16 +87,13 @@ public final class CallFilter {
      * @param program of {@link #program}
      * @return the descriptor that the reports come from, or minus an error number
      */
-    static int install(MemorySegment program, int seccomp) {
+    public static int install(MemorySegment program) {
+        int seccomp = Architecture.current().seccomp();
         long listener = Linux.syscall(seccomp, SET_MODE_FILTER, NEW_LISTENER | WAIT_KILLABLE_RECV, program.address());
         if (listener == -ErrorNumber.EINVAL) { // Linux before 5.19
             listener = Linux.syscall(seccomp, SET_MODE_FILTER, NEW_LISTENER, program.address());
         }
         return (int) listener;
-    }
-
-    int seccomp() {
-        return architecture.seccomp();
     }
 
     private MemorySegment instructions(Arena arena) {

@@ -45,7 +45,8 @@ public final class CallReports {
     private volatile int listener = NONE;
     private volatile boolean ended;
 
-    CallReports(FuseServer server) {
+    /** @param server whose nodes the calls may be of */
+    public CallReports(FuseServer server) {
         this.server = server;
     }
 
@@ -53,9 +54,9 @@ public final class CallReports {
     void filterThisThread(CallFilter filter) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment program = filter.program(arena);
-            int refused = CallFilter.install(arena.allocate(16, 8), filter.seccomp()); // a rehearsal: an empty program
+            int refused = CallFilter.install(arena.allocate(16, 8)); // a rehearsal: an empty program
             start();
-            int from = CallFilter.install(program, filter.seccomp());
+            int from = CallFilter.install(program);
             begin(from >= 0 ? from : NONE);
             ErrorNumber.check("no seccomp filter can be installed: CAP_SYS_ADMIN and a kernel with user notification (5.9) are needed",
                     refused == -ErrorNumber.EINVAL ? from : refused);

@@ -19,7 +19,7 @@ import java.util.TreeSet;
  * A mount namespace in which {@code /dev} holds what it held before, and the nodes, and in which programs see what services show in
  * sysfs.
  */
-final class ClientNamespace {
+public final class ClientNamespace {
     private static final int CLONE_FS = 0x200;
     private static final int CLONE_NEWNS = 0x20000;
     private static final long MS_NOSUID = 2;
@@ -38,7 +38,7 @@ final class ClientNamespace {
      *
      * @throws iommufd.api.IommufdException if the system does not allow it
      */
-    static void enter(FuseServer server) {
+    public static void enter(FuseServer server) {
         String directory = Path.of("").toAbsolutePath().toString();
         ErrorNumber.check("this thread cannot get a working directory of its own", Linux.unshare(CLONE_FS));
         ErrorNumber.check("the namespace of the nodes cannot be entered", Linux.setns(server.namespace(), CLONE_NEWNS));

@@ -73,7 +73,7 @@ public final class Spawn implements AutoCloseable {
         arena.close();
     }
 
-    private static MemorySegment words(Arena arena, List<String> words) {
+    static MemorySegment words(Arena arena, List<String> words) {
         MemorySegment array = arena.allocate(ADDRESS, words.size() + 1L);
         for (int i = 0; i < words.size(); i++) {
             array.setAtIndex(ADDRESS, i, arena.allocateFrom(words.get(i)));
