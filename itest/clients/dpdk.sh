@@ -25,7 +25,7 @@ DPDK_TEST=dmadev_autotest timeout -k 5 $SECONDS_AT_MOST "${program[@]}" --no-hug
   -d "$drivers/librte_bus_pci.so.23" -d "$drivers/librte_dma_ioat.so.23" -d "$drivers/librte_mempool_ring.so.23" -a "$device" \
   </dev/null >"$report" 2>&1 || code=$?
 # A counter is overwritten some thousand times.
-sed -i 's/.*\r//' "$report"
+sed -i 's/\r$//; s/.*\r//' "$report"
 grep -a -e '^DMA Dev' -e '^Ops submitted' -e '^### Test dmadev' -e '^Test ' "$report" || true
 # Without a device there is nothing to fail.
 if ((code != 0)) || ! grep -q "^### Test dmadev instance .*$device" "$report" || ! grep -q '^Test OK' "$report"; then
