@@ -25,7 +25,6 @@ readonly PROGRAMS=(
   "vfio_dma_mapping_test $DISK"
   "vfio_dma_mapping_mmio_test $DISK"
   "vfio_pci_device_init_perf_test $DISK $COPIER"
-  "vfio_pci_driver_test $COPIER"
 )
 readonly programs=$cache/vfio-$KERNEL
 readonly DEVICES=(--device nvme --set "address=$DISK" --device ioat --set "address=$COPIER")

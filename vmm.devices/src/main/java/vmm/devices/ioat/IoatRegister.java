@@ -9,8 +9,6 @@ final class IoatRegister {
     static final int CHANNEL_COUNT = 0x00;
     /** XFERCAP, 8 bits: log2 of the longest transfer. */
     static final int TRANSFER_CAPABILITY = 0x01;
-    /** INTRCTRL, 8 bits: how interrupts are given. */
-    static final int INTERRUPT_CONTROL = 0x03;
     /** CBVER, 8 bits: version, major number in the upper half. */
     static final int VERSION = 0x08;
     /** DMACAPABILITY, 32 bits: what there is besides copying. */
