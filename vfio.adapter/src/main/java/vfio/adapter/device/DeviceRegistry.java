@@ -28,6 +28,7 @@ public final class DeviceRegistry implements AutoCloseable {
     private final Map<Integer, DeviceGroup> groups = new HashMap<>();
     private final Map<Integer, ResetSet> buses = new HashMap<>();
     private final BitSet numbers = new BitSet();
+    private final Object removal = new Object();
 
     /** Who makes devices known. */
     public interface Publication {
@@ -88,8 +89,14 @@ public final class DeviceRegistry implements AutoCloseable {
         return buses.computeIfAbsent(address.value() >>> 8, bus -> new ResetSet(true));
     }
 
-    /** A model goes. Its client is asked to let go of it, and after a while made to. */
+    /** A model goes. Its client is asked to let go of it, and after a while made to. Gone already is no error. */
     public void remove(VfioDevice model) {
+        synchronized (removal) { // SCR's unbind and the end of the component may come at once
+            removeOnce(model);
+        }
+    }
+
+    private void removeOnce(VfioDevice model) {
         AdaptedDevice device;
         synchronized (this) {
             device = devices.get(model);

@@ -18,9 +18,8 @@ import vfio.adapter.config.ConfigSpace;
 import vfio.adapter.dma.DmaGate;
 import vfio.adapter.dma.GatedPort;
 import vfio.adapter.interrupt.PciInterrupts;
+import vfio.adapter.migration.MigrationState;
 import vfio.device.DeviceHost;
-import vfio.device.Interrupts;
-import vfio.device.Migration;
 import vfio.device.PciFunction;
 import vfio.device.RunningDevice;
 
