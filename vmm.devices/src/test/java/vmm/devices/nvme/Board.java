@@ -42,6 +42,7 @@ final class Board implements AutoCloseable {
     final DmaEndpoint endpoint;
     final Interrupts interrupts = new Interrupts();
     final MemorySegment doorbells = Arena.global().allocate(NvmeController.DOORBELLS_BYTES, 4096);
+    final NvmeSubsystem subsystem;
     final NvmeController controller;
     private final IommufdContext context;
     private final BoundDevice device;
@@ -68,7 +69,8 @@ final class Board implements AutoCloseable {
         device = context.bind(endpoint);
         device.attach(ioas);
         ioas.mapAt(RAM_IOVA, ram, 0, RAM_BYTES, DmaAccess.READ_WRITE);
-        controller = new NvmeController(new NvmeOptions("TEST0001", QUEUE_PAIRS, List.of(namespaces)), endpoint.openPort(), interrupts, doorbells);
+        subsystem = new NvmeSubsystem(new NvmeOptions("TEST0001", QUEUE_PAIRS, List.of(namespaces)));
+        controller = new NvmeController(subsystem, endpoint.openPort(), interrupts, doorbells);
     }
 
     Board(NamespaceOptions... namespaces) {
@@ -85,6 +87,7 @@ final class Board implements AutoCloseable {
     @Override
     public void close() {
         controller.close();
+        subsystem.close();
         context.close();
         endpoint.close();
         ram.close();
