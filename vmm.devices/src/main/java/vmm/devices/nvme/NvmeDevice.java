@@ -5,8 +5,6 @@ import iommufd.api.IommufdException;
 import iommufd.api.dma.RequesterId;
 import java.util.Arrays;
 import java.util.Optional;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.ConfigurationPolicy;
@@ -21,6 +19,7 @@ import vfio.device.PciIds;
 import vfio.device.PowerManagementCapability;
 import vfio.device.RunningDevice;
 import vfio.device.VfioDevice;
+import vmm.devices.PciAddress;
 
 /** An NVMe controller as a PCI function: one for each configuration of {@value #PID}. */
 @Component(service = VfioDevice.class, configurationPid = NvmeDevice.PID, configurationPolicy = ConfigurationPolicy.REQUIRE)
@@ -37,7 +36,6 @@ public final class NvmeDevice implements VfioDevice {
     private static final int VENDOR = 0x1234;
     private static final int DEVICE = 0x4e56;
     private static final int CLASS_NVME = 0x010802;
-    private static final Pattern ADDRESS = Pattern.compile("([0-9a-fA-F]{4}):([0-9a-fA-F]{2}):([0-9a-fA-F]{2})\\.([0-7])");
 
     private final NvmeSubsystem subsystem;
     private final PciFunction function;
@@ -48,7 +46,7 @@ public final class NvmeDevice implements VfioDevice {
     /** @throws IommufdException if the configuration makes no sense, or a namespace cannot be opened */
     @Activate
     public NvmeDevice(NvmeConfiguration configuration) {
-        this(address(configuration.pci_address()), polls(configuration.doorbells()), new NvmeOptions(configuration.serial(),
+        this(PciAddress.parse(configuration.pci_address()), polls(configuration.doorbells()), new NvmeOptions(configuration.serial(),
                 configuration.queue_pairs(), Arrays.stream(configuration.namespaces()).map(NamespaceOptions::parse).toList()));
     }
 
@@ -65,15 +63,6 @@ public final class NvmeDevice implements VfioDevice {
                 .interruptPin()
                 .build();
         subsystem = new NvmeSubsystem(options);
-    }
-
-    private static RequesterId address(String text) {
-        Matcher parts = ADDRESS.matcher(text.strip());
-        if (!parts.matches()) {
-            throw new IommufdException(Errno.EINVAL, "\"%s\" is no PCI address such as 0000:00:0a.0".formatted(text));
-        }
-        return RequesterId.of(Integer.parseInt(parts.group(1), 16), Integer.parseInt(parts.group(2), 16),
-                Integer.parseInt(parts.group(3), 16), Integer.parseInt(parts.group(4)));
     }
 
     private static boolean polls(String doorbells) {
