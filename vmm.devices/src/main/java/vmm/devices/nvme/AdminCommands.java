@@ -41,15 +41,15 @@ final class AdminCommands {
     private int pageLg2;
     private int configuration;
 
-    AdminCommands(NvmeOptions options, QueueSet queues, NamespaceSet namespaces, Features features, AsyncEvents events, LogPages logs,
-            ChangedNamespaces changed, DataPointer pointer, DmaPort port, Arena arena) {
-        this.options = options;
+    AdminCommands(NvmeSubsystem subsystem, QueueSet queues, Features features, AsyncEvents events, DataPointer pointer, DmaPort port,
+            Arena arena) {
         this.queues = queues;
-        this.namespaces = namespaces;
         this.features = features;
         this.events = events;
-        this.logs = logs;
-        this.changed = changed;
+        options = subsystem.options();
+        namespaces = subsystem.namespaces();
+        changed = subsystem.changed();
+        logs = new LogPages(subsystem, features);
         this.pointer = pointer;
         this.port = port;
         page = arena.allocate(PAGE_BYTES, Long.BYTES);

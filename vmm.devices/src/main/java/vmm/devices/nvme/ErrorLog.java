@@ -13,12 +13,8 @@ final class ErrorLog {
     static final int ENTRIES = 64;
     private static final int ENTRY_BYTES = 64;
 
-    private final MemorySegment ring;
+    private final MemorySegment ring = Arena.ofAuto().allocate(ENTRIES * ENTRY_BYTES, Long.BYTES);
     private long count;
-
-    ErrorLog(Arena arena) {
-        ring = arena.allocate(ENTRIES * ENTRY_BYTES, Long.BYTES);
-    }
 
     /** Errors so far. */
     long count() {

@@ -6,7 +6,7 @@ import static vmm.devices.nvme.SubmissionEntry.LE_SHORT;
 
 import java.lang.foreign.MemorySegment;
 
-/** What the SMART / health log tells (NVMe 1.4, §5.14.1.2): counters since the controller was made. One thread. */
+/** What the SMART / health log tells (NVMe 1.4, §5.14.1.2): counters since the subsystem was made. One thread. */
 final class Health {
     static final int LOG_BYTES = 512;
     /** A data unit is a thousand blocks of 512 bytes. */
@@ -25,6 +25,7 @@ final class Health {
     private long writes;
     private long mediaErrors;
     private long busyNanos;
+    private long powerCycles;
 
     void read(long bytes) {
         reads++;
@@ -38,6 +39,10 @@ final class Health {
 
     void mediaError() {
         mediaErrors++;
+    }
+
+    void poweredOn() {
+        powerCycles++;
     }
 
     void busy(long nanos) {
@@ -75,7 +80,7 @@ final class Health {
         page.set(LE_LONG, 64, reads);
         page.set(LE_LONG, 80, writes);
         page.set(LE_LONG, 96, busyNanos / NANOS_PER_MINUTE);
-        page.set(LE_LONG, 112, 1);   // power cycles
+        page.set(LE_LONG, 112, powerCycles);
         page.set(LE_LONG, 128, (System.nanoTime() - startNanos) / (60 * NANOS_PER_MINUTE));
         page.set(LE_LONG, 160, mediaErrors);
         page.set(LE_LONG, 176, loggedErrors);

@@ -23,11 +23,11 @@ final class LogPages {
     private final Features features;
     private final ChangedNamespaces changed;
 
-    LogPages(ErrorLog errors, Health health, Features features, ChangedNamespaces changed) {
-        this.errors = errors;
-        this.health = health;
+    LogPages(NvmeSubsystem subsystem, Features features) {
+        errors = subsystem.errors();
+        health = subsystem.health();
+        changed = subsystem.changed();
         this.features = features;
-        this.changed = changed;
     }
 
     /** Whether the page is one of each namespace or the whole controller: only the whole is there. */

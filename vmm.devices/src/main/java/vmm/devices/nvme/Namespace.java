@@ -4,6 +4,7 @@ import iommufd.api.dma.DmaPort;
 import iommufd.api.dma.DmaStatus;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
 import java.util.UUID;
 
 /**
@@ -16,6 +17,7 @@ final class Namespace implements AutoCloseable {
 
     private final int id;
     private final UUID uuid;
+    private final Path path;
     private final boolean readOnly;
     private final NamespaceFile file;
     private final MemorySegment mapped;
@@ -26,6 +28,7 @@ final class Namespace implements AutoCloseable {
     Namespace(int id, UUID uuid, NamespaceOptions options) {
         this.id = id;
         this.uuid = uuid;
+        path = options.file();
         readOnly = options.readOnly();
         file = new NamespaceFile(options);
         mapped = file.mapped();
@@ -144,6 +147,11 @@ final class Namespace implements AutoCloseable {
             return NvmeStatus.SUCCESS;
         }
         return NamespaceFile.full(answer) ? NvmeStatus.CAPACITY_EXCEEDED : NvmeStatus.WRITE_FAULT;
+    }
+
+    @Override
+    public String toString() {
+        return "%d: %s, %d blocks of %d bytes%s".formatted(id, path, blocks, 1 << blockLg2, readOnly ? ", read-only" : "");
     }
 
     @Override

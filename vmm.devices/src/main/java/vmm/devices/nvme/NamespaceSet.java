@@ -2,6 +2,8 @@ package vmm.devices.nvme;
 
 import java.nio.charset.StandardCharsets;
 import java.util.UUID;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** The namespaces of a controller; NSIDs are 1 and up without gaps. One thread. */
 final class NamespaceSet implements AutoCloseable {
@@ -46,6 +48,11 @@ final class NamespaceSet implements AutoCloseable {
             status = status == NvmeStatus.SUCCESS ? flushed : status;
         }
         return status;
+    }
+
+    @Override
+    public String toString() {
+        return Stream.of(namespaces).map(Namespace::toString).collect(Collectors.joining(", ", namespaces.length + " namespaces [", "]"));
     }
 
     @Override

@@ -28,10 +28,10 @@ final class NvmCommands {
     private final DmaPort port;
     private final MemorySegment ranges;
 
-    NvmCommands(NamespaceSet namespaces, Features features, Health health, DataPointer pointer, DmaPort port, Arena arena) {
-        this.namespaces = namespaces;
+    NvmCommands(NvmeSubsystem subsystem, Features features, DataPointer pointer, DmaPort port, Arena arena) {
+        namespaces = subsystem.namespaces();
+        health = subsystem.health();
         this.features = features;
-        this.health = health;
         this.pointer = pointer;
         this.port = port;
         ranges = arena.allocate(MAX_RANGES * RANGE_BYTES, Long.BYTES);

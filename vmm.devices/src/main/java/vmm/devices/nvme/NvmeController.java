@@ -30,12 +30,13 @@ public final class NvmeController implements AutoCloseable {
     private static final long POST_AFTER_BYTES = 128 << 10;
 
     private final Arena arena = Arena.ofShared();
-    private final ReentrantLock working = new ReentrantLock();
+    /** Fair: whoever resets must not wait for more than a turn. */
+    private final ReentrantLock working = new ReentrantLock(true);
     private final ControllerRegisters registers = new ControllerRegisters();
     private final AsyncEvents events = new AsyncEvents();
-    private final Health health = new Health();
     private final DmaPort port;
     private final NvmeInterrupts interrupts;
+    private final Health health;
     private final QueueSet queues;
     private final NamespaceSet namespaces;
     private final Features features;
@@ -48,7 +49,7 @@ public final class NvmeController implements AutoCloseable {
     private volatile boolean wildDoorbell;
     /** A queue could not be served because its completions had no room: doorbells of completion queues matter. */
     private volatile boolean starving;
-    private boolean running;
+    private volatile boolean running;
     private boolean pin;
     private boolean closed;
 
@@ -57,21 +58,20 @@ public final class NvmeController implements AutoCloseable {
      *
      * @param port where all its DMA goes; the controller closes it
      * @param doorbells {@link #DOORBELLS_BYTES} of memory, which clients may write without being trapped
-     * @throws iommufd.api.IommufdException if a namespace cannot be opened
      */
-    public NvmeController(NvmeOptions options, DmaPort port, NvmeInterrupts interrupts, MemorySegment doorbells) {
+    public NvmeController(NvmeSubsystem subsystem, DmaPort port, NvmeInterrupts interrupts, MemorySegment doorbells) {
         this.port = port;
         this.interrupts = interrupts;
-        namespaces = new NamespaceSet(options);
-        ChangedNamespaces changed = new ChangedNamespaces();
+        namespaces = subsystem.namespaces();
+        health = subsystem.health();
+        errors = subsystem.errors();
         features = new Features(namespaces.count(), interrupts.vectors());
-        errors = new ErrorLog(arena);
-        queues = new QueueSet(options.queuePairs(), interrupts.vectors(), doorbells, arena);
+        queues = new QueueSet(subsystem.options().queuePairs(), interrupts.vectors(), doorbells, arena);
         pointer = new DataPointer(port, arena, IdentifyData.MAX_TRANSFER_BYTES);
-        LogPages logs = new LogPages(errors, health, features, changed);
-        admin = new AdminCommands(options, queues, namespaces, features, events, logs, changed, pointer, port, arena);
-        io = new NvmCommands(namespaces, features, health, pointer, port, arena);
+        admin = new AdminCommands(subsystem, queues, features, events, pointer, port, arena);
+        io = new NvmCommands(subsystem, features, pointer, port, arena);
         fetched = arena.allocate(QueueSet.BATCH << SubmissionEntry.BYTES_LG2, SubmissionEntry.BYTES);
+        health.poweredOn();
     }
 
     /** Has {@code action} run, on the host's thread, whenever a trapped access leaves something for {@link #doWork}. */
@@ -86,28 +86,32 @@ public final class NvmeController implements AutoCloseable {
 
     /** Writes a register of the BAR. @param lengthBytes 1, 2, 4 or 8 */
     public void write(long offset, int lengthBytes, long value) {
-        if (offset >= ControllerRegister.DOORBELLS) {
-            ring(offset - ControllerRegister.DOORBELLS, lengthBytes, value);
-        } else if (registers.write(offset, lengthBytes, value)) {
+        boolean work = offset >= ControllerRegister.DOORBELLS ? ring(offset, lengthBytes, value) : registers.write(offset, lengthBytes, value);
+        if (work) {
             onWork.run();
         }
     }
 
-    private void ring(long offset, int lengthBytes, long value) {
-        int index = (int) (offset / Integer.BYTES);
-        boolean valid = lengthBytes == Integer.BYTES && offset % Integer.BYTES == 0 && queues.exists(index);
-        if (valid) {
-            queues.ring(index, (int) value);
-        } else {
+    /** Writes a doorbell of the BAR, without telling {@link #onWork}. @return whether there is something for {@link #doWork} */
+    boolean ring(long offset, int lengthBytes, long value) {
+        int index = (int) (offset - ControllerRegister.DOORBELLS) / Integer.BYTES;
+        if (lengthBytes != Integer.BYTES || offset % Integer.BYTES != 0 || !queues.exists(index)) {
             wildDoorbell = true;
+            return true;
         }
-        boolean completions = (index & 1) != 0;
-        if (completions && valid && interrupts.pinBased()) {
+        queues.ring(index, (int) value);
+        if ((index & 1) == 0) {
+            return true;
+        }
+        if (interrupts.pinBased()) {
             lowerPin();
         }
-        if (!valid || !completions || starving) {
-            onWork.run();
-        }
+        return starving;
+    }
+
+    /** Bytes of commands so far, to tell much work from little. */
+    long movedBytes() {
+        return health.readBytes() + health.writtenBytes();
     }
 
     /** The host took completions: the pin must fall before its interrupt handler ends. */
@@ -115,6 +119,22 @@ public final class NvmeController implements AutoCloseable {
         working.lock();
         try {
             updatePin();
+        } finally {
+            working.unlock();
+        }
+    }
+
+    /**
+     * A turn, unless another thread has one.
+     *
+     * @return as of {@link #doWork()}, or -1 if another thread is at work
+     */
+    public int tryWork() {
+        if (!working.tryLock()) {
+            return -1;
+        }
+        try {
+            return closed ? 0 : turn();
         } finally {
             working.unlock();
         }
@@ -237,7 +257,7 @@ public final class NvmeController implements AutoCloseable {
     }
 
     private void execute(SubmissionQueue queue, CompletionQueue completions, int count) {
-        long postAt = health.readBytes() + health.writtenBytes() + POST_AFTER_BYTES;
+        long postAt = movedBytes() + POST_AFTER_BYTES;
         for (int i = 0; i < count && running; i++) {
             if (registers.resetAsked()) {
                 return;   // nothing of this is of interest any more
@@ -254,8 +274,8 @@ public final class NvmeController implements AutoCloseable {
                 completions.add(ofAdmin ? admin.result() : 0, queue.head(), queue.id(), SubmissionEntry.commandId(fetched, at),
                         status == SUCCESS ? status : failed(queue.id(), at, status));
             }
-            if (completions.fullBatch() || health.readBytes() + health.writtenBytes() >= postAt) {
-                postAt = health.readBytes() + health.writtenBytes() + POST_AFTER_BYTES;
+            if (completions.fullBatch() || movedBytes() >= postAt) {
+                postAt = movedBytes() + POST_AFTER_BYTES;
                 post(completions);
             }
         }
@@ -324,20 +344,31 @@ public final class NvmeController implements AutoCloseable {
         }
     }
 
-    /** What the controller did, for people: commands, bytes, errors. */
-    public String summary() {
+    /** Whatever happened, it must not go on: fatal status until the host resets it. */
+    void fail(Throwable thrown) {
+        LOG.error("NVMe controller failed, which is a defect: fatal status until the host resets it", thrown);
         working.lock();
         try {
-            return "%s, %d namespaces, %d I/O queues, %d reads (%d bytes), %d writes (%d bytes), %d media errors, %d failed commands".formatted(
-                    running ? "enabled" : (registers.status() & ControllerRegister.CSTS_FATAL) != 0 ? "in fatal status" : "disabled",
-                    namespaces.count(), queues.served().length, health.reads(), health.readBytes(), health.writes(), health.writtenBytes(),
-                    health.mediaErrors(), errors.count());
+            fatal();
         } finally {
             working.unlock();
         }
     }
 
-    /** Powers it down: waits for what is being done, then closes the port and the namespaces. */
+    /** Whether there are queues to look at. */
+    public boolean enabled() {
+        return running;
+    }
+
+    /** Its state, for people. */
+    @Override
+    public String toString() {
+        int status = registers.status();
+        return (status & ControllerRegister.CSTS_FATAL) != 0 ? "in fatal status" : (status & ControllerRegister.CSTS_READY) == 0 ? "disabled"
+                : "enabled with %d I/O queues".formatted(queues.served().length);
+    }
+
+    /** Powers it down: waits for what is being done, then closes the port. */
     @Override
     public void close() {
         working.lock();
@@ -346,7 +377,6 @@ public final class NvmeController implements AutoCloseable {
                 stop();
                 closed = true;
                 port.close();
-                namespaces.close();
                 arena.close();
             }
         } finally {

@@ -8,14 +8,14 @@ import java.util.List;
  * What can be chosen about a controller.
  *
  * @param serial serial number, up to 20 ASCII characters; namespaces derive their names from it
- * @param queuePairs most I/O queues of each kind, 1 to 511
+ * @param queuePairs most I/O queues of each kind, 1 to 255
  * @param namespaces in the order of their NSIDs, the first is 1; up to 256
  */
 public record NvmeOptions(String serial, int queuePairs, List<NamespaceOptions> namespaces) {
     private static final int MAX_SERIAL = 20;
     private static final int MAX_NAMESPACES = 256;
-    /** As many as the page of doorbells holds, less the admin queue. */
-    private static final int MAX_QUEUE_PAIRS = ControllerRegister.DOORBELLS_BYTES / (2 * Integer.BYTES) - 1;
+    /** As many as vectors fit into a page of MSI-X table, less the admin queue. */
+    private static final int MAX_QUEUE_PAIRS = 255;
 
     /** @throws IommufdException {@link Errno#EINVAL} if anything is out of range */
     public NvmeOptions {

@@ -24,7 +24,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 
 /** A guest's view of a machine: RAM, and a controller behind real hardware of one vendor, under the real engine. */
-final class Board implements AutoCloseable {
+public final class Board implements AutoCloseable {
     /** Where guest RAM starts for the device. */
     static final long RAM_IOVA = 0x4000_0000L;
     static final long RAM_BYTES = 16L << 20;
@@ -37,11 +37,12 @@ final class Board implements AutoCloseable {
     private static final HostPhysicalMemory MEMORY = new HostPhysicalMemory();
 
     final Engine engine = new Engine(EngineOptions.DEFAULT);
-    final GuestRam ram = MEMORY.allocateGuestRam(RAM_BYTES, false);
-    final Ioas ioas;
-    final DmaEndpoint endpoint;
+    public final GuestRam ram = MEMORY.allocateGuestRam(RAM_BYTES, false);
+    public final Ioas ioas;
+    public final DmaEndpoint endpoint;
     final Interrupts interrupts = new Interrupts();
     final MemorySegment doorbells = Arena.global().allocate(NvmeController.DOORBELLS_BYTES, 4096);
+    final NvmeSubsystem subsystem;
     final NvmeController controller;
     private final IommufdContext context;
     private final BoundDevice device;
@@ -68,10 +69,11 @@ final class Board implements AutoCloseable {
         device = context.bind(endpoint);
         device.attach(ioas);
         ioas.mapAt(RAM_IOVA, ram, 0, RAM_BYTES, DmaAccess.READ_WRITE);
-        controller = new NvmeController(new NvmeOptions("TEST0001", QUEUE_PAIRS, List.of(namespaces)), endpoint.openPort(), interrupts, doorbells);
+        subsystem = new NvmeSubsystem(new NvmeOptions("TEST0001", QUEUE_PAIRS, List.of(namespaces)));
+        controller = new NvmeController(subsystem, endpoint.openPort(), interrupts, doorbells);
     }
 
-    Board(NamespaceOptions... namespaces) {
+    public Board(NamespaceOptions... namespaces) {
         this(Vendor.VTD, namespaces);
     }
 
@@ -85,6 +87,7 @@ final class Board implements AutoCloseable {
     @Override
     public void close() {
         controller.close();
+        subsystem.close();
         context.close();
         endpoint.close();
         ram.close();

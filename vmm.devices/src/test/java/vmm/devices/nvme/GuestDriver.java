@@ -1,8 +1,10 @@
 package vmm.devices.nvme;
 
+import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -11,14 +13,27 @@ import java.util.Optional;
 
 /**
  * What a guest's NVMe driver does, written without looking at the controller's code: registers through the BAR, queues in guest
- * RAM. It runs the controller on its own thread.
+ * RAM.
  */
 final class GuestDriver {
     static final int ADMIN_ENTRIES = 32;
     private static final int CC_DEFAULT = 6 << 16 | 4 << 20;
     private static final int MAX_TURNS = 10_000;
+    private static final long PATIENCE_NANOS = 2_000_000_000L;
+
+    /** How drivers store to memory that a device polls. */
+    static final VarHandle STORE = JAVA_INT.varHandle();
+
+    /** The controller's BAR. */
+    interface Registers {
+        long read(long offset, int lengthBytes);
+
+        void write(long offset, int lengthBytes, long value);
+    }
 
     final Board board;
+    private final Registers registers;
+    private final Runnable turn;
     final MemorySegment ram;
     final Map<Integer, Queue> queues = new HashMap<>();
     private long nextFree;
@@ -52,7 +67,7 @@ final class GuestDriver {
         }
 
         void ring() {
-            board.controller.write(0x1000 + id * 8L, 4, tail);
+            registers.write(0x1000 + id * 8L, 4, tail);
         }
 
         /** Takes what has arrived and tells the controller. */
@@ -67,7 +82,7 @@ final class GuestDriver {
                 }
             }
             if (!taken.isEmpty()) {
-                board.controller.write(0x1004 + id * 8L, 4, head);
+                registers.write(0x1004 + id * 8L, 4, head);
             }
             return taken;
         }
@@ -83,8 +98,30 @@ final class GuestDriver {
         }
     }
 
+    /** Drives the board's own controller, which has no thread but the caller's. */
     GuestDriver(Board board) {
+        this(board, new Registers() {
+            @Override
+            public long read(long offset, int lengthBytes) {
+                return board.controller.read(offset, lengthBytes);
+            }
+
+            @Override
+            public void write(long offset, int lengthBytes, long value) {
+                board.controller.write(offset, lengthBytes, value);
+            }
+        }, () -> untilIdle(board.controller));
+    }
+
+    /** Drives another controller, which has a thread of its own. */
+    GuestDriver(Board board, Registers registers) {
+        this(board, registers, () -> { });
+    }
+
+    private GuestDriver(Board board, Registers registers, Runnable turn) {
         this.board = board;
+        this.registers = registers;
+        this.turn = turn;
         ram = board.ram.segment();
         nextFree = Board.RAM_IOVA + (1 << 20);
     }
@@ -105,11 +142,11 @@ final class GuestDriver {
     }
 
     int register(int offset) {
-        return (int) board.controller.read(offset, 4);
+        return (int) registers.read(offset, 4);
     }
 
     void setRegister(int offset, int value) {
-        board.controller.write(offset, 4, value);
+        registers.write(offset, 4, value);
     }
 
     /** Resets and enables the controller with an admin queue. */
@@ -126,10 +163,11 @@ final class GuestDriver {
         Queue admin = new Queue(0, ADMIN_ENTRIES);
         queues.put(0, admin);
         setRegister(0x24, ADMIN_ENTRIES - 1 | ADMIN_ENTRIES - 1 << 16);
-        board.controller.write(0x28, 8, admin.submissions);
-        board.controller.write(0x30, 8, admin.completions);
+        registers.write(0x28, 8, admin.submissions);
+        registers.write(0x30, 8, admin.completions);
         setRegister(0x14, CC_DEFAULT | pageLg2Above12 << 7 | 1);
         work();
+        awaitStatus(1, 1);
         if ((register(0x1c) & 3) != 1) {
             throw new IllegalStateException("not ready: CSTS 0x" + Integer.toHexString(register(0x1c)));
         }
@@ -139,19 +177,31 @@ final class GuestDriver {
     void disable() {
         setRegister(0x14, register(0x14) & ~1);
         work();
+        awaitStatus(1, 0);
     }
 
     Queue admin() {
         return queues.get(0);
     }
 
-    /** Lets the controller work until it has nothing to do. */
+    /** Lets the controller work until it has nothing to do, unless it has a thread for that. */
     void work() {
+        turn.run();
+    }
+
+    private static void untilIdle(NvmeController controller) {
         int turns = 0;
-        while (board.controller.doWork() > 0) {
+        while (controller.doWork() > 0) {
             if (++turns == MAX_TURNS) {
                 throw new IllegalStateException("the controller works and works");
             }
+        }
+    }
+
+    private void awaitStatus(int bits, int value) {
+        long deadline = System.nanoTime() + PATIENCE_NANOS;
+        while ((register(0x1c) & bits) != value && System.nanoTime() - deadline < 0) {
+            work();
         }
     }
 
@@ -172,10 +222,21 @@ final class GuestDriver {
     Completion execute(Queue queue, Command command) {
         int id = queue.put(command);
         queue.ring();
-        work();
-        List<Completion> taken = queue.take();
+        List<Completion> taken = await(queue, 1);
+        taken.addAll(queue.take());
         return taken.stream().filter(c -> c.commandId() == id).findFirst()
                 .orElseThrow(() -> new AssertionError("command %d did not complete: %s, CSTS 0x%x".formatted(id, taken, register(0x1c))));
+    }
+
+    /** Takes completions until there are so many, or for a while. */
+    List<Completion> await(Queue queue, int count) {
+        long deadline = System.nanoTime() + PATIENCE_NANOS;
+        List<Completion> taken = new ArrayList<>();
+        while (taken.size() < count && System.nanoTime() - deadline < 0) {
+            work();
+            taken.addAll(queue.take());
+        }
+        return taken;
     }
 
     Completion expectSuccess(Completion completion) {
