@@ -17,7 +17,7 @@ import vfio.device.RunningDevice;
 import vfio.device.VfioDevice;
 
 /** QEMU's edu device as a PCI function: one for each configuration of {@value #PID}. */
-@Component(service = VfioDevice.class, configurationPid = EduDevice.PID, configurationPolicy = ConfigurationPolicy.REQUIRE)
+@Component(service = VfioDevice.class, immediate = true, configurationPid = EduDevice.PID, configurationPolicy = ConfigurationPolicy.REQUIRE)
 @Designate(ocd = EduConfiguration.class, factory = true)
 public final class EduDevice implements VfioDevice {
     /** Configuration Admin's name for these devices, a factory. */

@@ -21,7 +21,7 @@ import vfio.device.RunningDevice;
 import vfio.device.VfioDevice;
 
 /** An NVMe controller as a PCI function: one for each configuration of {@value #PID}. */
-@Component(service = VfioDevice.class, configurationPid = NvmeDevice.PID, configurationPolicy = ConfigurationPolicy.REQUIRE)
+@Component(service = VfioDevice.class, immediate = true, configurationPid = NvmeDevice.PID, configurationPolicy = ConfigurationPolicy.REQUIRE)
 @Designate(ocd = NvmeConfiguration.class, factory = true)
 public final class NvmeDevice implements VfioDevice {
     /** Configuration Admin's name for these devices, a factory. */
