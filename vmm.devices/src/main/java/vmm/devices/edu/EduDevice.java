@@ -15,10 +15,9 @@ import vfio.device.PciFunction;
 import vfio.device.PciIds;
 import vfio.device.RunningDevice;
 import vfio.device.VfioDevice;
-import vmm.devices.PciAddress;
 
 /** QEMU's edu device as a PCI function: one for each configuration of {@value #PID}. */
-@Component(service = VfioDevice.class, configurationPid = EduDevice.PID, configurationPolicy = ConfigurationPolicy.REQUIRE)
+@Component(service = VfioDevice.class, immediate = true, configurationPid = EduDevice.PID, configurationPolicy = ConfigurationPolicy.REQUIRE)
 @Designate(ocd = EduConfiguration.class, factory = true)
 public final class EduDevice implements VfioDevice {
     /** Configuration Admin's name for these devices, a factory. */
@@ -31,7 +30,7 @@ public final class EduDevice implements VfioDevice {
     /** @throws IommufdException if the configuration makes no sense */
     @Activate
     public EduDevice(EduConfiguration configuration) {
-        this(PciAddress.parse(configuration.pci_address()), configuration.dma_address_bits());
+        this(RequesterId.parse(configuration.address()), configuration.dma_address_bits());
     }
 
     /** @param dmaAddressBits width of the addresses its DMA engine can send, 12 to 64 */

@@ -348,6 +348,9 @@ final class AdminCommands {
         if (status == SUCCESS) {
             namespace.format(blockLg2);
             changed.add(namespace.id());
+            if (features.namespaceEvents()) {
+                events.happened(AsyncEvents.NAMESPACE_CHANGED);
+            }
         }
         return status;
     }

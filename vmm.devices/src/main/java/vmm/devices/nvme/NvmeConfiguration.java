@@ -9,12 +9,12 @@ import org.osgi.service.metatype.annotations.Option;
 public @interface NvmeConfiguration {
     /** PCI address. */
     @AttributeDefinition(name = "PCI address", description = "Segment, bus, device and function, such as 0000:00:0a.0")
-    String pci_address() default "0000:00:0a.0";
+    String address() default "0000:00:0a.0";
 
     /** Namespaces. */
     @AttributeDefinition(name = "Namespaces",
             description = "One each, from NSID 1 on: FILE[,size=BYTES][,block=512|4096][,readonly]; sizes may end in K, M, G, T")
-    String[] namespaces();
+    String[] namespaces() default {};
 
     /** Serial number. */
     @AttributeDefinition(name = "Serial number", description = "Up to 20 ASCII characters; namespaces derive their UUIDs from it")

@@ -19,10 +19,9 @@ import vfio.device.PciIds;
 import vfio.device.PowerManagementCapability;
 import vfio.device.RunningDevice;
 import vfio.device.VfioDevice;
-import vmm.devices.PciAddress;
 
 /** An NVMe controller as a PCI function: one for each configuration of {@value #PID}. */
-@Component(service = VfioDevice.class, configurationPid = NvmeDevice.PID, configurationPolicy = ConfigurationPolicy.REQUIRE)
+@Component(service = VfioDevice.class, immediate = true, configurationPid = NvmeDevice.PID, configurationPolicy = ConfigurationPolicy.REQUIRE)
 @Designate(ocd = NvmeConfiguration.class, factory = true)
 public final class NvmeDevice implements VfioDevice {
     /** Configuration Admin's name for these devices, a factory. */
@@ -46,7 +45,7 @@ public final class NvmeDevice implements VfioDevice {
     /** @throws IommufdException if the configuration makes no sense, or a namespace cannot be opened */
     @Activate
     public NvmeDevice(NvmeConfiguration configuration) {
-        this(PciAddress.parse(configuration.pci_address()), polls(configuration.doorbells()), new NvmeOptions(configuration.serial(),
+        this(RequesterId.parse(configuration.address()), polls(configuration.doorbells()), new NvmeOptions(configuration.serial(),
                 configuration.queue_pairs(), Arrays.stream(configuration.namespaces()).map(NamespaceOptions::parse).toList()));
     }
 

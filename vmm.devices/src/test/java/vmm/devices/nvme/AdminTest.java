@@ -242,4 +242,14 @@ class AdminTest {
         assertThat(log(4, 4096).get(JAVA_INT_UNALIGNED, 0)).as("changed").isEqualTo(1);
         assertThat(log(4, 4096).get(JAVA_INT_UNALIGNED, 0)).as("and read").isZero();
     }
+
+    @Test
+    void aChangedNamespaceIsAnEventIfTheHostWantsIt() {
+        guest.expectSuccess(guest.execute(Command.of(9, 0).word(10, 0xb).word(11, 1 << 8)));
+        guest.admin().put(Command.of(0xc, 0));
+        guest.admin().put(Command.of(0x80, 2));
+        guest.admin().ring();
+        assertThat(guest.await(guest.admin(), 2)).extracting(Completion::result).containsExactlyInAnyOrder(0, 2 | 4 << 16);
+        assertThat(log(4, 4096).get(JAVA_INT_UNALIGNED, 0)).isEqualTo(2);
+    }
 }
