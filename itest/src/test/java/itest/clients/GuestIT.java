@@ -40,7 +40,11 @@ class GuestIT {
             if (viommu) {
                 arguments.add("--viommu");
             }
-            GuestReport report = new GuestReport(Vmm.client("guest of QEMU " + qemu, disk.options(), "itest/clients/guest.sh", arguments.toArray(String[]::new)));
+            List<String> options = new ArrayList<>(disk.options());
+            if (way.equals("cdev")) {
+                options.add("--char-devices");   // QEMU looks whether it is one
+            }
+            GuestReport report = new GuestReport(Vmm.client("guest of QEMU " + qemu, options, "itest/clients/guest.sh", arguments.toArray(String[]::new)));
             report.assertContent();
             assertThat(report.values("check")).containsEntry("bytes", Integer.toString(MIB << 20)).containsEntry("wrong_blocks", "0");
             assertThat(report.values("check").get("read")).isEqualTo(report.values("check").get("written"));
