@@ -106,8 +106,8 @@ if [[ -n $viommu ]]; then
 fi
 bus=pcie.0
 if [[ -n $removable ]]; then
-  bus=slot
-  options+=(-device pcie-root-port,id=slot,chassis=1)
+  bus=rp0
+  options+=(-device pcie-root-port,id=rp0,chassis=1)
   append+=' nvme_core.io_timeout=3 nvme_core.admin_timeout=3'
 fi
 case $disk in
@@ -120,7 +120,7 @@ report=$(mktemp)
 trap 'rm -f "$report"' EXIT
 code=0
 timeout -k 5 "$seconds" "${program[@]}" -machine "$machine" "${options[@]}" -append "$append" </dev/null 2>&1 |
-  tr -d '\r' | tee "$report" | grep --line-buffered -a -e '^@@ ' -e qemu-system -e vfio || code=$?
+  sed -u 's/\r//g' | tee "$report" | grep --line-buffered -a -e '^@@ ' -e qemu-system -e vfio || code=$?
 if ! grep -q '^@@ end' "$report"; then
   printf 'the guest did not come to its end (%s); its last lines:\n' "$code" >&2
   tail -n 20 "$report" >&2
