@@ -197,7 +197,10 @@ class DeviceNodeTest {
         rig.client.refused(Errno.ENOTTY, first, VfioDeviceAttachIommufdPt.VFIO_DEVICE_ATTACH_IOMMUFD_PT, VfioDeviceAttachIommufdPt.SIZE_BYTES, struct -> { });
         assertThatExceptionOfType(IommufdException.class).isThrownBy(claim::detach).returns(Errno.EBUSY, IommufdException::errno);
         boolean[] told = {false};
-        claim.onLastDeviceClosed(() -> told[0] = true);
+        claim.onLastDeviceClosed(() -> {
+            claim.detach();
+            told[0] = claim.attached().isEmpty();
+        });
         claim.close();
         first.close();
         assertThat(told[0]).isFalse();
@@ -206,6 +209,10 @@ class DeviceNodeTest {
         second.close();
         assertThat(told[0]).isTrue();
         assertThat(model.running.closed).isTrue();
-        group.claim().close();
+        VfioGroup.Claim next = group.claim();
+        next.attach(rig.iommufd(iommufd).context(), rig.ioas(iommufd));
+        claim.detach();
+        assertThat(next.boundDevices()).as("an old claim has nothing to say").hasSize(1);
+        next.close();
     }
 }
