@@ -12,7 +12,9 @@ import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import iommufd.api.IommufdService;
 import iommufd.api.node.Caller;
+import iommufd.api.node.IoctlDecoder;
 import iommufd.api.node.OpenNode;
+import iommufd.api.uapi.IoctlText;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -145,6 +147,11 @@ public final class Container implements OpenNode {
         } finally {
             lock.readLock().unlock();
         }
+    }
+
+    @Override
+    public IoctlDecoder decoder() {
+        return IoctlText.DECODER;
     }
 
     /** As a character device that knows nothing of poll(2). */

@@ -11,7 +11,9 @@ import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import iommufd.api.node.Caller;
 import iommufd.api.node.ClientMemory;
+import iommufd.api.node.IoctlDecoder;
 import iommufd.api.node.OpenNode;
+import iommufd.api.uapi.IoctlText;
 import iommufd.api.uapi.IommufdFile;
 import iommufd.api.uapi.VfioGroupStatus;
 import iommufd.api.uapi.VfioStruct;
@@ -146,6 +148,11 @@ final class OpenGroup implements VfioGroupFile {
     private void end() {
         space.ifPresent(GroupSpace::end);
         space = Optional.empty();
+    }
+
+    @Override
+    public IoctlDecoder decoder() {
+        return IoctlText.DECODER;
     }
 
     /** As a character device that knows nothing of poll(2). */
