@@ -4,15 +4,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import iommufd.api.Errno;
+import iommufd.api.node.IoctlDecoder;
 import iommufd.api.node.OpenNode;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import vfio.adapter.uapi.VfioDeviceInfo;
 import vfio.adapter.uapi.VfioDeviceIoeventfd;
+import vfio.adapter.uapi.VfioIrqInfo;
 import vfio.adapter.uapi.VfioRegionInfo;
 import vfio.adapter.uapi.VfioRegionInfoCapSparseMmap;
 import vfio.adapter.uapi.VfioRegionSparseMmapArea;
@@ -178,6 +181,23 @@ class RegionTest {
         assertThat(ioeventfd(4, Rig.CONFIG, 0, eventfd)).isEqualTo("EINVAL");
         assertThat(ioeventfd(4, BAR_4 + 0x100, 0, eventfd)).isEqualTo("EINVAL");
         assertThat(ioeventfd(4, 0, 0, rig.client.openOther())).isEqualTo("EINVAL");
+    }
+
+    private String told(int request, Consumer<MemorySegment> fields, int sizeBytes) {
+        rig.client.struct(sizeBytes, fields);
+        IoctlDecoder.Call call = file.decoder().begin(rig.client, request, TestClient.STRUCT);
+        String result = rig.client.ioctl(file, request, TestClient.STRUCT);
+        return call.end(result.equals("0") ? 0 : -Errno.valueOf(result).number());
+    }
+
+    @Test
+    void requestsAreToldInWords() {
+        assertThat(told(VfioIrqInfo.VFIO_DEVICE_GET_IRQ_INFO, struct -> VfioIrqInfo.index(struct, 2), VfioIrqInfo.SIZE_BYTES))
+                .isEqualTo("VFIO_DEVICE_GET_IRQ_INFO {argsz=16, index=2} => {flags=0x1, count=4} = 0");
+        assertThat(told(VfioRegionInfo.VFIO_DEVICE_GET_REGION_INFO, struct -> VfioRegionInfo.index(struct, 9), VfioRegionInfo.SIZE_BYTES))
+                .isEqualTo("VFIO_DEVICE_GET_REGION_INFO {argsz=32, index=9} = -1 EINVAL");
+        assertThat(told(RESET, struct -> { }, 8)).isEqualTo("VFIO_DEVICE_RESET = 0");
+        assertThat(told(0x3B99, struct -> { }, 8)).contains("0x3b99").contains("ENOTTY");
     }
 
     @Test

@@ -15,9 +15,9 @@ import iommufd.api.node.ClientMemory;
 import iommufd.api.node.OpenNode;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 
@@ -32,9 +32,9 @@ final class TestClient implements Caller, ClientMemory, ClientFiles {
     static final long BUFFER = BASE + 0x100000;
 
     private final GuestRam ram;
-    private final Map<Integer, Object> files = new HashMap<>();
+    private final Map<Integer, Object> files = new ConcurrentHashMap<>();
     private final Mappable mappable = new Mappable();
-    private int nextDescriptor = 10;
+    private final AtomicInteger nextDescriptor = new AtomicInteger(10);
     /** How many copies of its descriptors this runtime holds. */
     final AtomicInteger taken = new AtomicInteger();
 
@@ -63,8 +63,9 @@ final class TestClient implements Caller, ClientMemory, ClientFiles {
     }
 
     private int add(Object file) {
-        files.put(nextDescriptor, file);
-        return nextDescriptor++;
+        int number = nextDescriptor.getAndIncrement();
+        files.put(number, file);
+        return number;
     }
 
     int openNode(OpenNode node) {
@@ -202,7 +203,7 @@ final class TestClient implements Caller, ClientMemory, ClientFiles {
             }
 
             @Override
-            public void signal() {
+            public synchronized void signal() {
                 if (closed) {
                     throw new IommufdException(Errno.EBADF, "closed");
                 }
@@ -220,7 +221,7 @@ final class TestClient implements Caller, ClientMemory, ClientFiles {
             }
 
             @Override
-            public void close() {
+            public synchronized void close() {
                 if (!closed) {
                     closed = true;
                     taken.decrementAndGet();
