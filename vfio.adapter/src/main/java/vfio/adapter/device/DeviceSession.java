@@ -218,6 +218,7 @@ public final class DeviceSession implements DeviceHost, ConfigEffects {
 
     /** The client has let go of the device, or must: waits for its calls and stops the device. Never fails. */
     void end() {
+        interrupts.close(); // first: a signal that waits for the client does so no longer
         lifecycle.writeLock().lock();
         try {
             if (ended) {
@@ -227,6 +228,7 @@ public final class DeviceSession implements DeviceHost, ConfigEffects {
         } finally {
             lifecycle.writeLock().unlock();
         }
+        interrupts.close(); // again: until now the client could set it up anew
         doorbells.close();
         power.exit();
         gate.open(false);
@@ -241,7 +243,6 @@ public final class DeviceSession implements DeviceHost, ConfigEffects {
         }
         binding.running(Optional.empty());
         ports.forEach(DmaPort::close);
-        interrupts.close();
         try {
             arena.close();
         } catch (IllegalStateException inUse) {

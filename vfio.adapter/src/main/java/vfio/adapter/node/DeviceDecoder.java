@@ -45,7 +45,7 @@ final class DeviceDecoder implements IoctlDecoder {
 
         String text(MemorySegment struct) {
             long value = value(struct);
-            boolean number = name.equals("argsz") || name.equals("index") || name.equals("start") || name.endsWith("count") || name.endsWith("id");
+            boolean number = name.equals("argsz") || name.equals("index") || name.equals("start") || name.startsWith("num_") || name.endsWith("count") || name.endsWith("id");
             boolean descriptor = name.endsWith("fd");
             return name + "=" + (descriptor ? Integer.toString((int) value) : number ? Long.toString(value) : "0x" + Long.toHexString(value));
         }
