@@ -18,11 +18,12 @@ import vfio.device.VfioDevice;
 /** All devices. Its monitor guards which there are; it is held while none is published or withdrawn. */
 public final class DeviceRegistry implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(DeviceRegistry.class);
-    private static final long STEP_NANOS = 10_000_000;
+    private static final long NANOS_PER_MILLI = 1_000_000;
+    private static final long STEP_NANOS = 10 * NANOS_PER_MILLI;
     private static final long REMIND_NANOS = 1_000_000_000;
 
     private final DmaFabric fabric;
-    private final long patienceNanos;
+    private volatile long patienceNanos;
     private final Publication publication;
     private final Map<VfioDevice, AdaptedDevice> devices = new HashMap<>();
     private final Map<Integer, DeviceGroup> groups = new HashMap<>();
@@ -48,8 +49,13 @@ public final class DeviceRegistry implements AutoCloseable {
     /** @param patienceMillis how long a client has to let go of a device that goes */
     public DeviceRegistry(DmaFabric fabric, long patienceMillis, Publication publication) {
         this.fabric = fabric;
-        this.patienceNanos = patienceMillis * 1_000_000;
         this.publication = publication;
+        patience(patienceMillis);
+    }
+
+    /** Changes how long a client has to let go of a device that goes. */
+    public void patience(long millis) {
+        patienceNanos = millis * NANOS_PER_MILLI;
     }
 
     /** A model comes. One that cannot be plugged in is left out, and logged. */
@@ -133,7 +139,7 @@ public final class DeviceRegistry implements AutoCloseable {
         while (session.isPresent()) {
             long nowNanos = System.nanoTime();
             if (nowNanos - startNanos >= patienceNanos) {
-                LOG.warn("{} goes, but its client has not let go of it in {} ms", device.name(), patienceNanos / 1_000_000);
+                LOG.warn("{} goes, but its client has not let go of it in {} ms", device.name(), patienceNanos / NANOS_PER_MILLI);
                 return;
             }
             if (nowNanos - remindedNanos >= REMIND_NANOS) {

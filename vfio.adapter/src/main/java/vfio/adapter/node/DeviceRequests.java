@@ -25,7 +25,8 @@ import vfio.device.MsixCapability;
 
 /** The requests of a device that is open, with the errno of Linux 7.3's vfio-pci. */
 final class DeviceRequests {
-    private static final int VFIO_DEVICE_RESET = 0x3B6F;
+    /** {@code _IO(';', 111)}. */
+    static final int VFIO_DEVICE_RESET = 0x3B6F;
 
     private DeviceRequests() {}
 

@@ -181,9 +181,10 @@ final class MapRequests {
 
     /** One after the other: those before one whose bits cannot be written are gone, as in Linux. */
     private long removeEach(long iova, int from, int end, ClientBitmap bitmap) {
+        boolean complete = type1.log().complete();
         long bytes = 0;
         for (int i = from; i < end; i++) {
-            type1.log().tell(from, iova, bitmap, false);
+            type1.log().tell(from, iova, bitmap, false, complete);
             bytes += remove(from, from + 1);
         }
         return bytes;
