@@ -13,7 +13,7 @@ final class NvmeWorker implements AutoCloseable {
     private static final long LONG_SLEEP_NANOS = 1_000_000;
     /** Sleeps before they become long. */
     private static final int SHORT_SLEEPS = 500;
-    /** More than this for one doorbell is left to the thread. */
+    /** Who moves more than this at a time is served by the thread. */
     private static final long SMALL_BYTES = 64 << 10;
     private static final long JOIN_MILLIS = 60_000;
 
@@ -22,8 +22,6 @@ final class NvmeWorker implements AutoCloseable {
     private final Thread thread;
     private volatile boolean signalled;
     private volatile boolean stopped;
-    /** The last doorbell that its own thread served moved much. */
-    private volatile boolean heavy;
 
     /** @param polls whether doorbells are in memory that the host writes without being trapped */
     NvmeWorker(NvmeController controller, String name, boolean polls) {
@@ -42,19 +40,14 @@ final class NvmeWorker implements AutoCloseable {
 
     /** A doorbell was trapped: what it asks for is done before the host's thread goes on, unless it is much. */
     void rung() {
-        if (heavy || !workSmall()) {
-            heavy = false;
+        if (controller.lastBatchBytes() > SMALL_BYTES || !workBriefly()) {
             signal();
         }
     }
 
-    /** @return whether nothing is left */
-    private boolean workSmall() {
+    private boolean workBriefly() {
         try {
-            long before = controller.movedBytes();
-            int done = controller.tryWork();
-            heavy = controller.movedBytes() - before > SMALL_BYTES;
-            return done == 0 || done > 0 && !heavy && controller.tryWork() == 0;
+            return controller.workBriefly();
         } catch (RuntimeException | Error broken) {
             controller.fail(broken);
             return true;
