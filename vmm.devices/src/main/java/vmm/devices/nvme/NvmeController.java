@@ -256,6 +256,11 @@ public final class NvmeController implements AutoCloseable {
         }
     }
 
+    /** CSTS. */
+    int status() {
+        return registers.status();
+    }
+
     /** Whether there are queues to look at. */
     public boolean enabled() {
         return running;

@@ -1,6 +1,7 @@
 package vmm.devices.nvme;
 
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.IntSupplier;
 
 /**
  * The thread of a controller. Trapped doorbells are served by the thread that rings them, as long as that is little: waking
@@ -18,15 +19,17 @@ final class NvmeWorker implements AutoCloseable {
     private static final long JOIN_MILLIS = 60_000;
 
     private final NvmeController controller;
-    private final boolean polls;
+    private final BarAccess access;
+    private final IntSupplier turn;
     private final Thread thread;
     private volatile boolean signalled;
     private volatile boolean stopped;
 
-    /** @param polls whether doorbells are in memory that the host writes without being trapped */
-    NvmeWorker(NvmeController controller, String name, boolean polls) {
+    /** @param turn what it does all the time, as {@link NvmeController#doWork} */
+    NvmeWorker(NvmeController controller, String name, BarAccess access, IntSupplier turn) {
         this.controller = controller;
-        this.polls = polls;
+        this.access = access;
+        this.turn = turn;
         thread = Thread.ofPlatform().daemon().inheritInheritableThreadLocals(false).name(name).unstarted(this::run);
         controller.onWork(this::signal);
         thread.start();
@@ -67,7 +70,7 @@ final class NvmeWorker implements AutoCloseable {
 
     private boolean turn() {
         try {
-            return controller.doWork() > 0;
+            return turn.getAsInt() > 0;
         } catch (RuntimeException | Error broken) {
             controller.fail(broken);
             return false;
@@ -78,9 +81,9 @@ final class NvmeWorker implements AutoCloseable {
         if (signalled || stopped) {
             return;
         }
-        if (!polls || !controller.enabled()) {
+        if (access == BarAccess.TRAPPED || access == BarAccess.DOORBELLS_POLLED && !controller.enabled()) {
             LockSupport.park(this);
-        } else if (idle < SPINS) {
+        } else if (idle < SPINS && controller.enabled()) {
             Thread.onSpinWait();
         } else {
             LockSupport.parkNanos(this, idle < SPINS + SHORT_SLEEPS ? SHORT_SLEEP_NANOS : LONG_SLEEP_NANOS);
