@@ -30,5 +30,5 @@ public @interface NvmeConfiguration {
                     + "All polled: clients map the registers too, as drivers in user space want it",
             options = {@Option(label = "Trapped", value = "trap"), @Option(label = "Polled", value = "poll"),
                 @Option(label = "All polled", value = "poll-all")})
-    String doorbells() default "trap";
+    String doorbells() default "poll";
 }

@@ -84,7 +84,7 @@ final class NvmeWorker implements AutoCloseable {
         if (access == BarAccess.TRAPPED || access == BarAccess.DOORBELLS_POLLED && !controller.enabled()) {
             LockSupport.park(this);
         } else if (idle < SPINS && controller.enabled()) {
-            Thread.onSpinWait();
+            Thread.yield();   // the host's threads may have no other processor
         } else {
             LockSupport.parkNanos(this, idle < SPINS + SHORT_SLEEPS ? SHORT_SLEEP_NANOS : LONG_SLEEP_NANOS);
         }
