@@ -232,7 +232,8 @@ final class AdminCommands {
             if ((namespaceId != 0 || perNamespace) && !namespaces.contains(namespaceId)) {
                 return NvmeStatus.INVALID_NAMESPACE;
             }
-            if (namespaceId != 0 && !perNamespace) {
+            // Drivers set the write cache of a namespace, and disks let them; it is the controller's all the same.
+            if (namespaceId != 0 && !perNamespace && feature != Features.WRITE_CACHE) {
                 return NvmeStatus.FEATURE_NOT_PER_NAMESPACE;
             }
         }

@@ -65,6 +65,11 @@ final class Health {
         return writtenBytes;
     }
 
+    /** Bytes read and written. */
+    long movedBytes() {
+        return readBytes + writtenBytes;
+    }
+
     long mediaErrors() {
         return mediaErrors;
     }

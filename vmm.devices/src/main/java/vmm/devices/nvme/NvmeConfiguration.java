@@ -26,7 +26,9 @@ public @interface NvmeConfiguration {
 
     /** How doorbells reach the controller. */
     @AttributeDefinition(name = "Doorbells",
-            description = "Trapped: each is a call. Polled: clients map them, and a thread of the controller looks at them all the time",
-            options = {@Option(label = "Trapped", value = "trap"), @Option(label = "Polled", value = "poll")})
-    String doorbells() default "trap";
+            description = "Trapped: each is a call. Polled: clients map them, and a thread of the controller looks at them all the time. "
+                    + "All polled: clients map the registers too, as drivers in user space want it",
+            options = {@Option(label = "Trapped", value = "trap"), @Option(label = "Polled", value = "poll"),
+                @Option(label = "All polled", value = "poll-all")})
+    String doorbells() default "poll";
 }

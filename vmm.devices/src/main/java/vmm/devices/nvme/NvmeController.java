@@ -1,9 +1,6 @@
 package vmm.devices.nvme;
 
-import static vmm.devices.nvme.NvmeStatus.SUCCESS;
-
 import iommufd.api.dma.DmaPort;
-import iommufd.api.dma.DmaStatus;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.locks.ReentrantLock;
@@ -26,8 +23,7 @@ public final class NvmeController implements AutoCloseable {
     public static final int DOORBELLS_BYTES = ControllerRegister.DOORBELLS_BYTES;
 
     private static final Logger LOG = LoggerFactory.getLogger(NvmeController.class);
-    /** Completions are not held back while more than this is moved. */
-    private static final long POST_AFTER_BYTES = 128 << 10;
+    private static final int BRIEF_TURNS = 4;
 
     private final Arena arena = Arena.ofShared();
     /** Fair: whoever resets must not wait for more than a turn. */
@@ -36,19 +32,14 @@ public final class NvmeController implements AutoCloseable {
     private final AsyncEvents events = new AsyncEvents();
     private final DmaPort port;
     private final NvmeInterrupts interrupts;
-    private final Health health;
     private final QueueSet queues;
     private final NamespaceSet namespaces;
     private final Features features;
-    private final ErrorLog errors;
     private final DataPointer pointer;
     private final AdminCommands admin;
-    private final NvmCommands io;
-    private final MemorySegment fetched;
+    private final CommandLoop commands;
     private volatile Runnable onWork = () -> { };
     private volatile boolean wildDoorbell;
-    /** A queue could not be served because its completions had no room: doorbells of completion queues matter. */
-    private volatile boolean starving;
     private volatile boolean running;
     private boolean pin;
     private boolean closed;
@@ -63,15 +54,13 @@ public final class NvmeController implements AutoCloseable {
         this.port = port;
         this.interrupts = interrupts;
         namespaces = subsystem.namespaces();
-        health = subsystem.health();
-        errors = subsystem.errors();
         features = new Features(namespaces.count(), interrupts.vectors());
         queues = new QueueSet(subsystem.options().queuePairs(), interrupts.vectors(), doorbells, arena);
         pointer = new DataPointer(port, arena, IdentifyData.MAX_TRANSFER_BYTES);
         admin = new AdminCommands(subsystem, queues, features, events, pointer, port, arena);
-        io = new NvmCommands(subsystem, features, pointer, port, arena);
-        fetched = arena.allocate(QueueSet.BATCH << SubmissionEntry.BYTES_LG2, SubmissionEntry.BYTES);
-        health.poweredOn();
+        NvmCommands io = new NvmCommands(subsystem, features, pointer, port, arena);
+        commands = new CommandLoop(subsystem, queues, admin, io, events, registers, port, interrupts, arena);
+        subsystem.health().poweredOn();
     }
 
     /** Has {@code action} run, on the host's thread, whenever a trapped access leaves something for {@link #doWork}. */
@@ -106,12 +95,12 @@ public final class NvmeController implements AutoCloseable {
         if (interrupts.pinBased()) {
             lowerPin();
         }
-        return starving;
+        return commands.starving();
     }
 
-    /** Bytes of commands so far, to tell much work from little. */
-    long movedBytes() {
-        return health.readBytes() + health.writtenBytes();
+    /** Bytes that the last batch of commands moved: a guess at what the next one will. */
+    long lastBatchBytes() {
+        return commands.lastBatchBytes();
     }
 
     /** The host took completions: the pin must fall before its interrupt handler ends. */
@@ -125,16 +114,22 @@ public final class NvmeController implements AutoCloseable {
     }
 
     /**
-     * A turn, unless another thread has one.
+     * Turns on the host's thread, which must not be kept long: much data, and commands that wait for the medium, are left.
      *
-     * @return as of {@link #doWork()}, or -1 if another thread is at work
+     * @return whether nothing is left to do; false also if another thread is at work
      */
-    public int tryWork() {
+    boolean workBriefly() {
         if (!working.tryLock()) {
-            return -1;
+            return false;
         }
         try {
-            return closed ? 0 : turn();
+            for (int turn = 0; turn < BRIEF_TURNS && !closed; turn++) {
+                int done = turn(true);
+                if (done == 0 || commands.leftSome()) {
+                    return !commands.leftSome();
+                }
+            }
+            return closed;
         } finally {
             working.unlock();
         }
@@ -148,26 +143,27 @@ public final class NvmeController implements AutoCloseable {
     public int doWork() {
         working.lock();
         try {
-            return closed ? 0 : turn();
+            return closed ? 0 : turn(false);
         } finally {
             working.unlock();
         }
     }
 
-    private int turn() {
+    private int turn(boolean brief) {
         int asked = registers.take();
         int done = asked == 0 ? 0 : obey(asked);
         if (!running) {
             return done;
         }
-        starving = false;
-        done += serve(queues.admin());
-        reportEvents();
-        SubmissionQueue[] served = queues.served();
-        for (int i = 0; i < served.length && running; i++) {
-            done += serve(served[i]);
+        if (wildDoorbell) {
+            wildDoorbell = false;
+            events.happened(AsyncEvents.WILD_DOORBELL);
         }
-        if (done > 0 && interrupts.pinBased()) {
+        done += commands.turn(brief);
+        if (commands.unreachable()) {
+            fatal();
+        }
+        if (interrupts.pinBased()) {
             updatePin();
         }
         return done;
@@ -208,6 +204,7 @@ public final class NvmeController implements AutoCloseable {
         events.reset();
         pointer.setPage(pageLg2);
         admin.start(configuration);
+        commands.restart();
         queues.start(registers.submissions(), ControllerRegister.adminSubmissionEntries(entriesOfOne),
                 registers.completions(), ControllerRegister.adminCompletionEntries(entriesOfOne));
         running = true;
@@ -219,109 +216,13 @@ public final class NvmeController implements AutoCloseable {
         queues.stop();
         events.reset();
         wildDoorbell = false;
-        starving = false;
+        commands.restart();
     }
 
     /** Only a reset helps now. */
     private void fatal() {
         running = false;
         registers.setStatus(0, ControllerRegister.CSTS_FATAL);
-    }
-
-    /** Executes what waits in a queue, up to a batch. @return commands executed */
-    private int serve(SubmissionQueue queue) {
-        if (!queue.takeTail(queues.doorbell(queue))) {
-            events.happened(AsyncEvents.WILD_DOORBELL_VALUE);
-        }
-        int count = Math.min(QueueSet.BATCH, queue.waitingInARow());
-        return count == 0 ? 0 : serve(queue, queue.completions(), count);
-    }
-
-    private int serve(SubmissionQueue queue, CompletionQueue completions, int waiting) {
-        starving = completions.room() < waiting || starving;
-        if (!completions.takeHead(queues.doorbell(completions))) {
-            events.happened(AsyncEvents.WILD_DOORBELL_VALUE);
-        }
-        int count = Math.min(waiting, completions.room());
-        if (count == 0) {
-            return 0;
-        }
-        long start = System.nanoTime();
-        if (port.read(queue.nextIova(), fetched, 0, (long) count << SubmissionEntry.BYTES_LG2) != DmaStatus.DONE) {
-            unreachable("submission", queue.id());
-            return 0;
-        }
-        execute(queue, completions, count);
-        health.busy(System.nanoTime() - start);
-        return count;
-    }
-
-    private void execute(SubmissionQueue queue, CompletionQueue completions, int count) {
-        long postAt = movedBytes() + POST_AFTER_BYTES;
-        for (int i = 0; i < count && running; i++) {
-            if (registers.resetAsked()) {
-                return;   // nothing of this is of interest any more
-            }
-            boolean ofAdmin = queue.id() == 0;
-            if (completions.room() == 0) {   // an aborted command took it
-                starving = true;
-                break;
-            }
-            long at = (long) i << SubmissionEntry.BYTES_LG2;
-            queue.advance();
-            int status = ofAdmin ? admin.execute(fetched, at) : io.execute(fetched, at);
-            if (status != AdminCommands.PENDING) {
-                completions.add(ofAdmin ? admin.result() : 0, queue.head(), queue.id(), SubmissionEntry.commandId(fetched, at),
-                        status == SUCCESS ? status : failed(queue.id(), at, status));
-            }
-            if (completions.fullBatch() || movedBytes() >= postAt) {
-                postAt = movedBytes() + POST_AFTER_BYTES;
-                post(completions);
-            }
-        }
-        post(completions);
-    }
-
-    private int failed(int queueId, long at, int status) {
-        if (NvmeStatus.media(status)) {
-            health.mediaError();
-        }
-        int logged = status | NvmeStatus.MORE;
-        errors.add(queueId, fetched, at, logged);
-        return logged;
-    }
-
-    private void post(CompletionQueue completions) {
-        if (!completions.collectedAny()) {
-            return;
-        }
-        if (!completions.post(port)) {
-            unreachable("completion", completions.id());
-        } else if (completions.interrupts()) {
-            if (interrupts.pinBased()) {
-                updatePin();
-            } else {
-                interrupts.message(completions.vector());
-            }
-        }
-    }
-
-    private void unreachable(String kind, int id) {
-        LOG.info("{} queue {} cannot be reached ({}): fatal status", kind, id, port.lastFault().map(Object::toString).orElse("no fault"));
-        fatal();
-    }
-
-    private void reportEvents() {
-        if (!running) {
-            return;
-        }
-        if (wildDoorbell) {
-            wildDoorbell = false;
-            events.happened(AsyncEvents.WILD_DOORBELL);
-        }
-        SubmissionQueue queue = queues.admin();
-        events.report(queue.completions(), queue.head());
-        post(queue.completions());
     }
 
     private void updatePin() {
@@ -353,6 +254,11 @@ public final class NvmeController implements AutoCloseable {
         } finally {
             working.unlock();
         }
+    }
+
+    /** CSTS. */
+    int status() {
+        return registers.status();
     }
 
     /** Whether there are queues to look at. */

@@ -1,6 +1,5 @@
 package vmm.devices.nvme;
 
-import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import iommufd.api.dma.RequesterId;
 import java.util.Arrays;
@@ -38,38 +37,29 @@ public final class NvmeDevice implements VfioDevice {
 
     private final NvmeSubsystem subsystem;
     private final PciFunction function;
-    private final boolean polls;
+    private final BarAccess access;
     private final int vectors;
     private volatile Optional<RunningNvme> running = Optional.empty();
 
     /** @throws IommufdException if the configuration makes no sense, or a namespace cannot be opened */
     @Activate
     public NvmeDevice(NvmeConfiguration configuration) {
-        this(RequesterId.parse(configuration.address()), polls(configuration.doorbells()), new NvmeOptions(configuration.serial(),
+        this(RequesterId.parse(configuration.address()), BarAccess.parse(configuration.doorbells()), new NvmeOptions(configuration.serial(),
                 configuration.queue_pairs(), Arrays.stream(configuration.namespaces()).map(NamespaceOptions::parse).toList()));
     }
 
-    /** @param polls whether clients map the doorbells */
-    public NvmeDevice(RequesterId address, boolean polls, NvmeOptions options) {
-        this.polls = polls;
+    /** @throws IommufdException if a namespace cannot be opened */
+    public NvmeDevice(RequesterId address, BarAccess access, NvmeOptions options) {
+        this.access = access;
         vectors = options.queuePairs() + 1;
-        Bar.Area doorbells = new Bar.Area(NvmeController.DOORBELLS_OFFSET, NvmeController.DOORBELLS_BYTES);
         function = PciFunction.at(address, new PciIds(VENDOR, DEVICE, VENDOR, DEVICE, CLASS_NVME, 1))
-                .bar(polls ? Bar.shared(REGISTERS_BAR, BAR_BYTES, doorbells) : Bar.trapped(REGISTERS_BAR, BAR_BYTES))
+                .bar(Bar.shared(REGISTERS_BAR, BAR_BYTES, access.mapped().toArray(Bar.Area[]::new)))
                 .capability(new PciExpressCapability(false))
                 .capability(new PowerManagementCapability())
                 .capability(new MsixCapability(vectors, REGISTERS_BAR, VECTORS_OFFSET, REGISTERS_BAR, PENDING_OFFSET))
                 .interruptPin()
                 .build();
         subsystem = new NvmeSubsystem(options);
-    }
-
-    private static boolean polls(String doorbells) {
-        return switch (doorbells) {
-            case "poll" -> true;
-            case "trap" -> false;
-            default -> throw new IommufdException(Errno.EINVAL, "doorbells are \"%s\", neither trap nor poll".formatted(doorbells));
-        };
     }
 
     @Override
@@ -79,7 +69,7 @@ public final class NvmeDevice implements VfioDevice {
 
     @Override
     public RunningDevice start(DeviceHost host) {
-        RunningNvme started = new RunningNvme(subsystem, host, vectors, polls, () -> running = Optional.empty());
+        RunningNvme started = new RunningNvme(subsystem, host, vectors, access, () -> running = Optional.empty());
         running = Optional.of(started);
         return started;
     }

@@ -1,6 +1,7 @@
 package vmm.devices.nvme;
 
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.IntSupplier;
 
 /**
  * The thread of a controller. Trapped doorbells are served by the thread that rings them, as long as that is little: waking
@@ -13,22 +14,22 @@ final class NvmeWorker implements AutoCloseable {
     private static final long LONG_SLEEP_NANOS = 1_000_000;
     /** Sleeps before they become long. */
     private static final int SHORT_SLEEPS = 500;
-    /** More than this for one doorbell is left to the thread. */
+    /** Who moves more than this at a time is served by the thread. */
     private static final long SMALL_BYTES = 64 << 10;
     private static final long JOIN_MILLIS = 60_000;
 
     private final NvmeController controller;
-    private final boolean polls;
+    private final BarAccess access;
+    private final IntSupplier turn;
     private final Thread thread;
     private volatile boolean signalled;
     private volatile boolean stopped;
-    /** The last doorbell that its own thread served moved much. */
-    private volatile boolean heavy;
 
-    /** @param polls whether doorbells are in memory that the host writes without being trapped */
-    NvmeWorker(NvmeController controller, String name, boolean polls) {
+    /** @param turn what it does all the time, as {@link NvmeController#doWork} */
+    NvmeWorker(NvmeController controller, String name, BarAccess access, IntSupplier turn) {
         this.controller = controller;
-        this.polls = polls;
+        this.access = access;
+        this.turn = turn;
         thread = Thread.ofPlatform().daemon().inheritInheritableThreadLocals(false).name(name).unstarted(this::run);
         controller.onWork(this::signal);
         thread.start();
@@ -42,19 +43,14 @@ final class NvmeWorker implements AutoCloseable {
 
     /** A doorbell was trapped: what it asks for is done before the host's thread goes on, unless it is much. */
     void rung() {
-        if (heavy || !workSmall()) {
-            heavy = false;
+        if (controller.lastBatchBytes() > SMALL_BYTES || !workBriefly()) {
             signal();
         }
     }
 
-    /** @return whether nothing is left */
-    private boolean workSmall() {
+    private boolean workBriefly() {
         try {
-            long before = controller.movedBytes();
-            int done = controller.tryWork();
-            heavy = controller.movedBytes() - before > SMALL_BYTES;
-            return done == 0 || done > 0 && !heavy && controller.tryWork() == 0;
+            return controller.workBriefly();
         } catch (RuntimeException | Error broken) {
             controller.fail(broken);
             return true;
@@ -74,7 +70,7 @@ final class NvmeWorker implements AutoCloseable {
 
     private boolean turn() {
         try {
-            return controller.doWork() > 0;
+            return turn.getAsInt() > 0;
         } catch (RuntimeException | Error broken) {
             controller.fail(broken);
             return false;
@@ -85,10 +81,10 @@ final class NvmeWorker implements AutoCloseable {
         if (signalled || stopped) {
             return;
         }
-        if (!polls || !controller.enabled()) {
+        if (access == BarAccess.TRAPPED || access == BarAccess.DOORBELLS_POLLED && !controller.enabled()) {
             LockSupport.park(this);
-        } else if (idle < SPINS) {
-            Thread.onSpinWait();
+        } else if (idle < SPINS && controller.enabled()) {
+            Thread.yield();   // the host's threads may have no other processor
         } else {
             LockSupport.parkNanos(this, idle < SPINS + SHORT_SLEEPS ? SHORT_SLEEP_NANOS : LONG_SLEEP_NANOS);
         }

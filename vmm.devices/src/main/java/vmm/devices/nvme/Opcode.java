@@ -47,4 +47,9 @@ final class Opcode {
             default -> 0;
         };
     }
+
+    /** Whether an I/O command may take long although it moves no data. */
+    static boolean waitsForMedium(int opcode) {
+        return opcode == FLUSH || opcode == WRITE_ZEROES || opcode == DATASET_MANAGEMENT;
+    }
 }

@@ -2,26 +2,30 @@ package vmm.devices.nvme;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
 import vfio.device.DeviceHost;
 import vfio.device.Interrupts;
 import vfio.device.RunningDevice;
 
 /** The controller in its PCI shell, in the hands of a client. */
 final class RunningNvme implements RunningDevice {
-    private final boolean polls;
     private final NvmeController controller;
+    private final BarAccess access;
+    private final Optional<PolledRegisters> polled;
     private final NvmeWorker worker;
     private final Runnable onClose;
 
-    /** @param polls whether doorbells are in the shared memory of the BAR. @param onClose runs once when it is closed */
-    RunningNvme(NvmeSubsystem subsystem, DeviceHost host, int vectors, boolean polls, Runnable onClose) {
-        this.polls = polls;
+    /** @param onClose runs once when it is closed */
+    RunningNvme(NvmeSubsystem subsystem, DeviceHost host, int vectors, BarAccess access, Runnable onClose) {
+        this.access = access;
         this.onClose = onClose;
-        MemorySegment doorbells = polls
-                ? host.sharedMemory(NvmeDevice.REGISTERS_BAR).asSlice(NvmeController.DOORBELLS_OFFSET, NvmeController.DOORBELLS_BYTES)
-                : Arena.ofAuto().allocate(NvmeController.DOORBELLS_BYTES, Integer.BYTES);
+        MemorySegment bar = access == BarAccess.TRAPPED ? Arena.ofAuto().allocate(NvmeController.BAR_BYTES, Long.BYTES)
+                : host.sharedMemory(NvmeDevice.REGISTERS_BAR);
+        MemorySegment doorbells = bar.asSlice(NvmeController.DOORBELLS_OFFSET, NvmeController.DOORBELLS_BYTES);
         controller = new NvmeController(subsystem, host.openPort(), new Lines(host.interrupts(), vectors), doorbells);
-        worker = new NvmeWorker(controller, "nvme-" + subsystem.options().serial(), polls);
+        polled = access == BarAccess.ALL_POLLED ? Optional.of(new PolledRegisters(bar, controller)) : Optional.empty();
+        worker = new NvmeWorker(controller, "nvme-" + subsystem.options().serial(), access,
+                polled.isPresent() ? polled.get()::turn : controller::doWork);
     }
 
     @Override
@@ -52,7 +56,7 @@ final class RunningNvme implements RunningDevice {
 
     @Override
     public void reset() {
-        controller.reset();
+        polled.ifPresentOrElse(PolledRegisters::reset, controller::reset);
     }
 
     @Override
@@ -64,7 +68,7 @@ final class RunningNvme implements RunningDevice {
 
     @Override
     public String toString() {
-        return controller + (polls ? ", doorbells polled" : ", doorbells trapped");
+        return "%s, doorbells: %s".formatted(controller, access);
     }
 
     /** The function's interrupts as the controller knows them. */

@@ -95,7 +95,7 @@ class BadGuestTest {
                 Arguments.of("feature 0", Command.of(0xa, 0), INVALID_FIELD),
                 Arguments.of("feature there is not", Command.of(9, 0).word(10, 0x7f), INVALID_FIELD),
                 Arguments.of("feature saved", Command.of(9, 0).word(10, 1 << 31 | 6), NOT_SAVEABLE),
-                Arguments.of("feature of a namespace that is the controller's", Command.of(9, 1).word(10, 6), NOT_PER_NAMESPACE),
+                Arguments.of("feature of a namespace that is the controller's", Command.of(9, 1).word(10, 4), NOT_PER_NAMESPACE),
                 Arguments.of("feature of a namespace there is not", Command.of(9, 9).word(10, 5), INVALID_NAMESPACE),
                 Arguments.of("feature selected by nonsense", Command.of(0xa, 0).word(10, 5 << 8 | 6), INVALID_FIELD),
                 Arguments.of("65536 queues", Command.of(9, 0).word(10, 7).word(11, 0xffff), INVALID_FIELD),

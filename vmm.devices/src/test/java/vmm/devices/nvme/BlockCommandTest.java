@@ -102,7 +102,7 @@ class BlockCommandTest {
         guest.expectSuccess(guest.execute(queue, Command.of(0, -1)));
         guest.expectSuccess(guest.execute(queue, Command.of(0xc, 1).blocks(0, 100)));
         guest.expectSuccess(guest.execute(queue, Command.write(1, 0, 1, buffer).or(12, 1 << 30)));
-        guest.expectSuccess(guest.execute(Command.of(9, 0).word(10, 6).word(11, 0)));
+        guest.expectSuccess(guest.execute(Command.of(9, 1).word(10, 6).word(11, 0)));
         guest.expectSuccess(guest.execute(queue, Command.write(1, 0, 1, buffer)));
     }
 

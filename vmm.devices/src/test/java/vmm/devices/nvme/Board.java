@@ -13,7 +13,6 @@ import iommufd.api.IommufdContext;
 import iommufd.api.dma.DmaEndpoint;
 import iommufd.api.dma.EndpointDescription;
 import iommufd.api.dma.RequesterId;
-import iommufd.api.hardware.IommuHardware;
 import iommufd.api.memory.GuestRam;
 import iommufd.core.Engine;
 import iommufd.core.EngineOptions;
@@ -23,7 +22,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 
-/** A guest's view of a machine: RAM, and a controller behind real hardware of one vendor, under the real engine. */
+/** A guest's view of a machine: RAM, and a controller behind real hardware, which may be exchanged, under the real engine. */
 public final class Board implements AutoCloseable {
     /** Where guest RAM starts for the device. */
     static final long RAM_IOVA = 0x4000_0000L;
@@ -46,23 +45,14 @@ public final class Board implements AutoCloseable {
     final NvmeController controller;
     private final IommufdContext context;
     private final BoundDevice device;
-    private final Hardware hardware;
-
-    private interface Hardware {
-        void close();
-    }
+    private final VtdBackend vtd;
+    private final Smmuv3Backend smmu;
 
     Board(Vendor vendor, NamespaceOptions... namespaces) {
-        IommuHardware unit = hardware(vendor);
-        engine.add(unit, 1);
-        hardware = () -> {
-            engine.remove(unit);
-            switch (unit) {
-                case VtdBackend vtd -> vtd.close();
-                case Smmuv3Backend smmu -> smmu.close();
-                default -> throw new IllegalStateException();
-            }
-        };
+        vtd = new VtdBackend(MEMORY.tables(), VtdFeatures.scalableMode(), VtdDriverOptions.named("vtd0"));
+        smmu = new Smmuv3Backend("smmu0", SmmuFeatures.DEFAULT, DriverOptions.DEFAULT, MEMORY.tables());
+        engine.add(vtd, vendor == Vendor.VTD ? 1 : 0);
+        engine.add(smmu, vendor == Vendor.SMMUV3 ? 1 : 0);
         context = engine.service().open();
         ioas = context.allocateIoas();
         endpoint = engine.fabric().plug(EndpointDescription.of(RequesterId.of(0, 1, 0, 0)));
@@ -77,11 +67,9 @@ public final class Board implements AutoCloseable {
         this(Vendor.VTD, namespaces);
     }
 
-    private IommuHardware hardware(Vendor vendor) {
-        return switch (vendor) {
-            case VTD -> new VtdBackend(MEMORY.tables(), VtdFeatures.scalableMode(), VtdDriverOptions.named("vtd0"));
-            case SMMUV3 -> new Smmuv3Backend("smmu0", SmmuFeatures.DEFAULT, DriverOptions.DEFAULT, MEMORY.tables());
-        };
+    /** Puts the other vendor's hardware in the place of that which serves. */
+    void swap(Vendor from) {
+        engine.swap().swap(from == Vendor.VTD ? "vtd0" : "smmu0", from == Vendor.VTD ? "smmu0" : "vtd0");
     }
 
     @Override
@@ -91,7 +79,9 @@ public final class Board implements AutoCloseable {
         context.close();
         endpoint.close();
         ram.close();
-        hardware.close();
+        engine.close();
+        vtd.close();
+        smmu.close();
     }
 
     /** Counts what arrives. */

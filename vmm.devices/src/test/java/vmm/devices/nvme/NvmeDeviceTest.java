@@ -2,6 +2,7 @@ package vmm.devices.nvme;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
@@ -18,6 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import vfio.device.Interrupts;
 import vfio.device.MsixCapability;
@@ -35,15 +37,20 @@ class NvmeDeviceTest {
     }
 
     /** Registers of a running device as the guest driver wants them. */
-    private record Bar(RunningDevice device, FakeHost host, boolean polls) implements GuestDriver.Registers {
+    private record Bar(RunningDevice device, FakeHost host, BarAccess access) implements GuestDriver.Registers {
         @Override
         public long read(long offset, int lengthBytes) {
+            if (access == BarAccess.ALL_POLLED) {
+                return lengthBytes == 8 ? host.sharedMemory(0).get(JAVA_LONG, offset) : (int) GuestDriver.STORE.getAcquire(host.sharedMemory(0), offset);
+            }
             return device.read(0, offset, lengthBytes);
         }
 
         @Override
         public void write(long offset, int lengthBytes, long value) {
-            if (polls && offset >= 0x1000) {
+            if (access == BarAccess.ALL_POLLED && lengthBytes == 8) {
+                host.sharedMemory(0).set(JAVA_LONG, offset, value);
+            } else if (access != BarAccess.TRAPPED && (offset >= 0x1000 || access == BarAccess.ALL_POLLED)) {
                 GuestDriver.STORE.setRelease(host.sharedMemory(0), offset, (int) value);
             } else {
                 device.write(0, offset, lengthBytes, value);
@@ -52,13 +59,13 @@ class NvmeDeviceTest {
     }
 
     @ParameterizedTest
-    @ValueSource(booleans = {false, true})
-    void aDriverWorksWithDoorbellsOfEitherKind(boolean polls) {
+    @EnumSource(BarAccess.class)
+    void aDriverWorksWithDoorbellsOfEveryKind(BarAccess access) {
         try (var board = new Board()) {
-            var device = new NvmeDevice(RequesterId.of(0, 0, 10, 0), polls, options());
+            var device = new NvmeDevice(RequesterId.of(0, 0, 10, 0), access, options());
             var host = new FakeHost(board.endpoint);
             var running = device.start(host);
-            var guest = new GuestDriver(board, new Bar(running, host, polls)).enable();
+            var guest = new GuestDriver(board, new Bar(running, host, access)).enable();
             var queue = guest.createQueues(2, 64);
             long buffer = guest.allocate(64 * 512);
             for (int round = 0; round < 50; round++) {
@@ -80,11 +87,11 @@ class NvmeDeviceTest {
     @Test
     void theLineRisesAndFalls() {
         try (var board = new Board()) {
-            var device = new NvmeDevice(RequesterId.of(0, 0, 10, 0), false, options());
+            var device = new NvmeDevice(RequesterId.of(0, 0, 10, 0), BarAccess.TRAPPED, options());
             var host = new FakeHost(board.endpoint);
             host.setMode(Interrupts.Mode.INTX);
             var running = device.start(host);
-            var guest = new GuestDriver(board, new Bar(running, host, false)).enable();
+            var guest = new GuestDriver(board, new Bar(running, host, BarAccess.TRAPPED)).enable();
             guest.admin().put(Command.of(0xa, 0).word(10, 7));
             guest.admin().ring();
             await().until(host::line);
@@ -95,14 +102,15 @@ class NvmeDeviceTest {
         }
     }
 
-    @Test
-    void aResetUnderLoadLeavesNoDmaBehind() throws InterruptedException {
+    @ParameterizedTest
+    @EnumSource(BarAccess.class)
+    void aResetUnderLoadLeavesNoDmaBehind(BarAccess access) throws InterruptedException {
         try (var board = new Board()) {
-            var device = new NvmeDevice(RequesterId.of(0, 0, 10, 0), true, options());
+            var device = new NvmeDevice(RequesterId.of(0, 0, 10, 0), access, options());
             var host = new FakeHost(board.endpoint);
             var running = device.start(host);
-            var guest = new GuestDriver(board, new Bar(running, host, true));
-            for (int round = 0; round < 30; round++) {
+            var guest = new GuestDriver(board, new Bar(running, host, access));
+            for (int round = 0; round < 15; round++) {
                 guest.enable();
                 var queue = guest.createQueues(1, 64);
                 long buffer = guest.allocate(4096);
@@ -139,12 +147,12 @@ class NvmeDeviceTest {
     @Test
     void nothingMovesAfterTheClientIsGone() {
         try (var board = new Board()) {
-            var device = new NvmeDevice(RequesterId.of(0, 0, 10, 0), true, options());
+            var device = new NvmeDevice(RequesterId.of(0, 0, 10, 0), BarAccess.DOORBELLS_POLLED, options());
             var host = new FakeHost(board.endpoint);
             for (int client = 0; client < 3; client++) {
                 var running = device.start(host);
                 host.sharedMemory(0).fill((byte) 0);
-                var guest = new GuestDriver(board, new Bar(running, host, true)).enable();
+                var guest = new GuestDriver(board, new Bar(running, host, BarAccess.DOORBELLS_POLLED)).enable();
                 var queue = guest.createQueues(1, 16);
                 guest.expectSuccess(guest.execute(queue, Command.read(1, 0, 1, guest.allocate(4096))));
                 queue.put(Command.read(1, 0, 1, guest.allocate(4096)));
@@ -158,7 +166,7 @@ class NvmeDeviceTest {
 
     @Test
     void theFunctionIsAnNvmeController() throws IOException {
-        var device = new NvmeDevice(RequesterId.of(0, 0, 10, 0), true, options());
+        var device = new NvmeDevice(RequesterId.of(0, 0, 10, 0), BarAccess.DOORBELLS_POLLED, options());
         assertThat(device.function().ids().classCode()).isEqualTo(0x010802);
         assertThat(device.function().capability(MsixCapability.class).orElseThrow().vectors()).isEqualTo(5);
         assertThat(device.function().bars().getFirst().isShared(0x1000, 0x1000)).isTrue();
