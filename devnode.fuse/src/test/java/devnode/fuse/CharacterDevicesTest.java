@@ -100,7 +100,7 @@ class CharacterDevicesTest {
 
     @Test
     void whatCallsCost() throws Exception {
-        System.out.println("nothing filtered, ns: " + shell(false, Native.program() + " " + PATH + " statcost 100000").getFirst());
-        System.out.println("character devices, ns: " + shell(true, Native.program() + " " + PATH + " statcost 5000").getFirst());
+        System.out.println("nothing filtered, ns: " + shell(false, Native.program() + " " + PATH + " statcost 10000").getFirst());
+        System.out.println("character devices, ns: " + shell(true, Native.program() + " " + PATH + " statcost 3000").getFirst());
     }
 }
