@@ -71,6 +71,13 @@ class CharacterDevicesTest {
     }
 
     @Test
+    void aProgramThatCannotBeStartedIsNoHang() throws Exception {
+        for (String program : List.of("no-such-program", "/nonexistent/program")) {
+            assertThat(new Launch(publisher.server(), new TreeSet<>(), true).run(List.of(program))).isEqualTo(127);
+        }
+    }
+
+    @Test
     void manyProcessesAtOnceAreAnswered() throws Exception {
         assertThat(shell(true, "for i in $(seq 8); do (for j in $(seq 25); do test -c " + PATH + " && stat /etc/passwd > /dev/null || echo bad; done) & done; wait; echo done"))
                 .containsExactly("done");
