@@ -71,6 +71,13 @@ class CharacterDevicesTest {
     }
 
     @Test
+    void aProgramThatCannotBeStartedIsNoHang() throws Exception {
+        for (String program : List.of("no-such-program", "/nonexistent/program")) {
+            assertThat(new Launch(publisher.server(), new TreeSet<>(), true).run(List.of(program))).isEqualTo(127);
+        }
+    }
+
+    @Test
     void manyProcessesAtOnceAreAnswered() throws Exception {
         assertThat(shell(true, "for i in $(seq 8); do (for j in $(seq 25); do test -c " + PATH + " && stat /etc/passwd > /dev/null || echo bad; done) & done; wait; echo done"))
                 .containsExactly("done");
@@ -100,7 +107,7 @@ class CharacterDevicesTest {
 
     @Test
     void whatCallsCost() throws Exception {
-        System.out.println("nothing filtered, ns: " + shell(false, Native.program() + " " + PATH + " statcost 100000").getFirst());
-        System.out.println("character devices, ns: " + shell(true, Native.program() + " " + PATH + " statcost 5000").getFirst());
+        System.out.println("nothing filtered, ns: " + shell(false, Native.program() + " " + PATH + " statcost 10000").getFirst());
+        System.out.println("character devices, ns: " + shell(true, Native.program() + " " + PATH + " statcost 3000").getFirst());
     }
 }

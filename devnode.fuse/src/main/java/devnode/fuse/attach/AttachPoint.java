@@ -1,6 +1,5 @@
 package devnode.fuse.attach;
 
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
 import devnode.fuse.launch.CallFilter;
 import devnode.fuse.launch.CallReports;
@@ -9,13 +8,11 @@ import devnode.fuse.linux.ErrorNumber;
 import devnode.fuse.linux.Linux;
 import devnode.fuse.linux.UnixSocket;
 import devnode.fuse.server.FuseServer;
-import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Set;
 import java.util.SortedSet;
 import java.util.concurrent.CompletableFuture;

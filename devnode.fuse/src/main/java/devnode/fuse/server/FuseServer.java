@@ -7,8 +7,6 @@ import devnode.fuse.client.ClientProcesses;
 import devnode.fuse.linux.ErrorNumber;
 import devnode.fuse.linux.FileStatus;
 import devnode.fuse.linux.Linux;
-import devnode.fuse.server.Message.Init;
-import devnode.fuse.server.Message.Out;
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import iommufd.api.node.DeviceNode;
@@ -22,7 +20,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Comparator;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -61,8 +58,7 @@ public final class FuseServer {
     private final OpenFiles files = new OpenFiles();
     private final Reader.ReadOrder order;
     private final Map<Reader, Thread> readers = new ConcurrentHashMap<>();
-    /** Calls under way on other threads than readers; guarded by itself. */
-    private final Map<Thread, OpenFile> outside = new HashMap<>();
+    private final OutsideCalls outside = new OutsideCalls();
     private final AtomicInteger readerNumber = new AtomicInteger();
     private final int ownProcess = (int) ProcessHandle.current().pid();
     private final ClientProcesses processes;
@@ -97,7 +93,7 @@ public final class FuseServer {
         FuseMount mount = FuseMount.create(point);
         FuseServer server = new FuseServer(mount, processes, trace, spinNanos);
         try {
-            server.initialise();
+            Handshake.with(mount.device(), PATIENCE_NANOS);
         } catch (RuntimeException | Error failed) {
             mount.abort();
             mount.close();
@@ -107,34 +103,6 @@ public final class FuseServer {
             server.startReader();
         }
         return server;
-    }
-
-    /** The kernel's first request: which version, which abilities. */
-    private void initialise() {
-        try (Arena arena = Arena.ofConfined()) {
-            Exchange exchange = new Exchange(arena, mount.device());
-            Linux.poll(mount.device(), Linux.POLLIN, (int) TimeUnit.NANOSECONDS.toMillis(PATIENCE_NANOS));
-            ErrorNumber.check("the kernel does not start to talk FUSE", Linux.read(mount.device(), exchange.in.address(), Exchange.BUFFER_BYTES));
-            exchange.begin();
-            long offered = Integer.toUnsignedLong(exchange.in.get(Message.INT, Init.IN_FLAGS))
-                    | (long) exchange.in.get(Message.INT, Init.IN_FLAGS2) << 32;
-            long flags = offered & (Init.BIG_WRITES | Init.PARALLEL_DIRECTORY_OPERATIONS | Init.ABORT_ERROR | Init.MAX_PAGES | Init.INIT_EXT
-                    | Init.PASSTHROUGH);
-            MemorySegment out = exchange.out;
-            out.asSlice(Out.PAYLOAD, Init.OUT_BYTES).fill((byte) 0);
-            out.set(Message.INT, Init.OUT_MAJOR, Init.MAJOR);
-            out.set(Message.INT, Init.OUT_MINOR, Math.min(Init.MINOR, exchange.in.get(Message.INT, Init.IN_MINOR)));
-            out.set(Message.INT, Init.OUT_FLAGS, (int) flags);
-            // Releases go in the background; none may be held back, or an open could overtake it.
-            out.set(Message.SHORT, Init.OUT_MAX_BACKGROUND, (short) 0xffff);
-            out.set(Message.SHORT, Init.OUT_CONGESTION_THRESHOLD, (short) 0xffff);
-            out.set(Message.INT, Init.OUT_MAX_WRITE, Exchange.MAX_TRANSFER_BYTES);
-            out.set(Message.INT, Init.OUT_TIME_GRANULARITY, 1);
-            out.set(Message.SHORT, Init.OUT_MAX_PAGES, (short) (Exchange.MAX_TRANSFER_BYTES / 4096));
-            out.set(Message.INT, Init.OUT_FLAGS2, (int) (flags >>> 32));
-            out.set(Message.INT, Init.OUT_MAX_STACK_DEPTH, 1);
-            exchange.replyPayload(Init.OUT_BYTES);
-        }
     }
 
     /**
@@ -181,13 +149,7 @@ public final class FuseServer {
 
     private void interruptCallsTo(Object callee) {
         readers.forEach((reader, thread) -> reader.interruptCallTo(thread, callee));
-        synchronized (outside) {
-            outside.forEach((thread, file) -> {
-                if (file == callee) {
-                    thread.interrupt();
-                }
-            });
-        }
+        outside.interruptCallsTo(callee);
     }
 
     /** Shows a directory of sysfs to programs. @param path absolute, below {@code /sys/}, without . and .. */
@@ -303,27 +265,9 @@ public final class FuseServer {
                     Linux.close(descriptor);
                 }
             });
-            beginOutside(file);
-            try {
-                return OptionalInt.of(NodeCalls.ioctl(file, call, request, argument));
-            } finally {
-                endOutside();
-            }
+            return OptionalInt.of(outside.make(file, () -> NodeCalls.ioctl(file, call, request, argument)));
         } finally {
             Linux.close(copy);
-        }
-    }
-
-    private void beginOutside(OpenFile file) {
-        synchronized (outside) {
-            outside.put(Thread.currentThread(), file);
-        }
-    }
-
-    private void endOutside() {
-        synchronized (outside) {
-            outside.remove(Thread.currentThread());
-            Thread.interrupted(); // too late for it, and nothing to the next call
         }
     }
 

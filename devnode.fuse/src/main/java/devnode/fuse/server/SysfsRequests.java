@@ -3,7 +3,6 @@ package devnode.fuse.server;
 import devnode.fuse.linux.ErrorNumber;
 import devnode.fuse.server.Message.Attributes;
 import devnode.fuse.server.Message.In;
-import devnode.fuse.server.Message.Ioctl;
 import devnode.fuse.server.Message.Open;
 import devnode.fuse.server.Message.Out;
 import devnode.fuse.server.Message.Poll;
