@@ -136,6 +136,8 @@ class IovaSpaceRulesTest extends SpaceTest {
     void pinsLookAtAlignmentBeforeRights() {
         space.mapAt(BASE, memory, 0, PAGE, DmaAccess.READ);
         try (SpaceAccess access = space.openAccess((iova, bytes) -> { })) {
+            assertRefused(Errno.ENOENT, () -> access.pin(-1L, 1, true, new PinnedRuns(1)));
+            assertRefused(Errno.EOVERFLOW, () -> access.pin(-1L, 2, true, new PinnedRuns(1)));
             assertRefused(Errno.EPERM, () -> access.pin(BASE, PAGE, true, new PinnedRuns(1)));
             assertRefused(Errno.EINVAL, () -> access.pin(BASE + 1, PAGE - 1, true, new PinnedRuns(1)));
         }
