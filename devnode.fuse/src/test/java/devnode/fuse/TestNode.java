@@ -39,12 +39,13 @@ final class TestNode implements DeviceNode {
     volatile OptionalInt mappable = OptionalInt.empty();
     volatile boolean positioned;
 
-    /** What a client let the node pin. */
+    /** What a client let the node pin, retained. */
     record Pin(UserMemory memory, PinnedRuns runs) {
         void unpin() {
             for (int i = 0; i < runs.count(); i++) {
                 memory.unpin(runs.physicalAddress(i), runs.lengthBytes(i));
             }
+            memory.release();
         }
     }
 
@@ -168,6 +169,7 @@ final class TestNode implements DeviceNode {
                 PinnedRuns runs = new PinnedRuns(1);
                 UserMemory memory = file.mappable();
                 memory.pin(0, struct.get(JAVA_LONG, 8), struct.get(JAVA_LONG, 16) != 0, runs);
+                memory.retain();
                 pins.put(struct.get(JAVA_LONG, 24), new Pin(memory, runs));
             }
             return 0;
@@ -185,6 +187,7 @@ final class TestNode implements DeviceNode {
                 }
                 throw refused;
             }
+            memory.retain();
             Pin replaced = pins.put(struct.get(JAVA_LONG, 24), new Pin(memory, runs));
             if (replaced != null) {
                 replaced.unpin();

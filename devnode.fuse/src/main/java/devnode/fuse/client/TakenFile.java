@@ -5,12 +5,14 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import devnode.fuse.linux.ErrorNumber;
 import devnode.fuse.linux.Linux;
 import devnode.fuse.memory.ClientPins;
+import devnode.fuse.memory.FileMemory;
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import iommufd.api.memory.UserMemory;
 import iommufd.api.node.ClientFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
 
 /** A copy of a client's descriptor. */
 final class TakenFile implements ClientFile {
@@ -18,6 +20,7 @@ final class TakenFile implements ClientFile {
 
     private final ClientPins pins;
     private final int descriptor;
+    private Optional<FileMemory> content = Optional.empty();
     private boolean closed;
 
     TakenFile(int descriptor, ClientPins pins) {
@@ -40,13 +43,17 @@ final class TakenFile implements ClientFile {
 
     @Override
     public synchronized UserMemory mappable() {
-        return pins.passed().of(descriptor(), pins);
+        if (content.isEmpty()) {
+            content = Optional.of(pins.passed().of(descriptor(), pins));
+        }
+        return content.get();
     }
 
     @Override
     public synchronized void close() {
         if (!closed) {
             closed = true;
+            content.ifPresent(FileMemory::release);
             Linux.close(descriptor);
         }
     }
