@@ -9,29 +9,34 @@ import java.util.Optional;
  * How {@code ./vmm exec} runs a program.
  *
  * @param bundles files of bundles to deploy besides
+ * @param characterDevices whether it sees nodes as character devices
  * @param trace whether every call of a device node is told
  * @param traceFile where; empty for the terminal
  * @param command the program and its arguments
  */
-record ExecOptions(List<Path> bundles, boolean trace, Optional<Path> traceFile, List<String> command) {
-    static final String USAGE = "Usage: ./vmm exec [--with BUNDLE]... [--trace [FILE]] -- COMMAND [ARGUMENT...]";
+record ExecOptions(List<Path> bundles, boolean characterDevices, boolean trace, Optional<Path> traceFile, List<String> command) {
+    static final String USAGE = "Usage: ./vmm exec [--with BUNDLE]... [--char-devices] [--trace [FILE]] -- COMMAND [ARGUMENT...]";
 
     private static final String END_OF_OPTIONS = "--";
     /** Followed by the file of one more bundle to deploy. */
     private static final String WITH = "--with";
+    private static final String CHARACTER_DEVICES = "--char-devices";
     private static final String TRACE = "--trace";
 
     /** @throws IllegalArgumentException if the arguments make no sense */
     static ExecOptions parse(List<String> arguments) {
         List<Path> bundles = new ArrayList<>();
+        boolean characterDevices = false;
         boolean trace = false;
         Optional<Path> traceFile = Optional.empty();
         int next = 0;
         while (next < arguments.size() && arguments.get(next).startsWith("-") && !arguments.get(next).equals(END_OF_OPTIONS)) {
-            boolean followed = next + 1 < arguments.size() && !arguments.get(next + 1).startsWith("-");
             String option = arguments.get(next);
+            boolean followed = !option.equals(CHARACTER_DEVICES) && next + 1 < arguments.size() && !arguments.get(next + 1).startsWith("-");
             if (option.equals(WITH) && followed) {
                 bundles.add(Path.of(arguments.get(next + 1)));
+            } else if (option.equals(CHARACTER_DEVICES)) {
+                characterDevices = true;
             } else if (option.equals(TRACE)) {
                 trace = true;
                 traceFile = followed ? Optional.of(Path.of(arguments.get(next + 1))) : Optional.empty();
@@ -49,6 +54,6 @@ record ExecOptions(List<Path> bundles, boolean trace, Optional<Path> traceFile, 
         if (command.isEmpty()) {
             throw new IllegalArgumentException(USAGE);
         }
-        return new ExecOptions(List.copyOf(bundles), trace, traceFile, List.copyOf(command));
+        return new ExecOptions(List.copyOf(bundles), characterDevices, trace, traceFile, List.copyOf(command));
     }
 }

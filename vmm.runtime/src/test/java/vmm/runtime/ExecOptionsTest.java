@@ -17,20 +17,27 @@ class ExecOptionsTest {
 
     @Test
     void theCommandFollowsTheDashes() {
-        assertThat(parse("-- ls --trace")).isEqualTo(new ExecOptions(List.of(), false, Optional.empty(), List.of("ls", "--trace")));
-        assertThat(parse("ls -l")).isEqualTo(new ExecOptions(List.of(), false, Optional.empty(), List.of("ls", "-l")));
+        assertThat(parse("-- ls --trace")).isEqualTo(new ExecOptions(List.of(), false, false, Optional.empty(), List.of("ls", "--trace")));
+        assertThat(parse("ls -l")).isEqualTo(new ExecOptions(List.of(), false, false, Optional.empty(), List.of("ls", "-l")));
     }
 
     @Test
     void aTraceGoesToTheTerminalOrAFile() {
-        assertThat(parse("--trace -- ls")).isEqualTo(new ExecOptions(List.of(), true, Optional.empty(), List.of("ls")));
-        assertThat(parse("--trace out.txt -- ls")).isEqualTo(new ExecOptions(List.of(), true, Optional.of(Path.of("out.txt")), List.of("ls")));
+        assertThat(parse("--trace -- ls")).isEqualTo(new ExecOptions(List.of(), false, true, Optional.empty(), List.of("ls")));
+        assertThat(parse("--trace out.txt -- ls")).isEqualTo(new ExecOptions(List.of(), false, true, Optional.of(Path.of("out.txt")), List.of("ls")));
         assertThat(parse("--trace --with a.jar --with b.jar -- ls"))
-                .isEqualTo(new ExecOptions(List.of(Path.of("a.jar"), Path.of("b.jar")), true, Optional.empty(), List.of("ls")));
+                .isEqualTo(new ExecOptions(List.of(Path.of("a.jar"), Path.of("b.jar")), false, true, Optional.empty(), List.of("ls")));
+    }
+
+    @Test
+    void nodesCanBeCharacterDevices() {
+        assertThat(parse("--char-devices -- ls")).isEqualTo(new ExecOptions(List.of(), true, false, Optional.empty(), List.of("ls")));
+        assertThat(parse("--trace out.txt --char-devices -- ls"))
+                .isEqualTo(new ExecOptions(List.of(), true, true, Optional.of(Path.of("out.txt")), List.of("ls")));
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"--", "--trace", "--trace ls", "--with -- ls", "--with a.jar", "--quiet -- ls"})
+    @ValueSource(strings = {"--", "--trace", "--trace ls", "--with -- ls", "--with a.jar", "--quiet -- ls", "--char-devices ls"})
     void whatMakesNoSenseIsRefusedWithTheUsage(String line) {
         assertThatThrownBy(() -> parse(line)).isInstanceOf(IllegalArgumentException.class).hasMessage(ExecOptions.USAGE);
     }

@@ -187,7 +187,7 @@ public final class ClientCall implements Caller, ClientMemory, ClientFiles {
 
     @Override
     public ClientFile take(int number) {
-        return new TakenFile(copyFile(number), processes.pins());
+        return new TakenFile(copyFile(number), processes, opener);
     }
 
     @Override

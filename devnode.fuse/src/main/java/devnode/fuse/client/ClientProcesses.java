@@ -17,6 +17,7 @@ public final class ClientProcesses {
     private static final long SWEEP_PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
 
     private final ClientPins pins;
+    private final SignalWatch signals = new SignalWatch();
     private final Map<Integer, ClientProcess> byThread = new ConcurrentHashMap<>();
     private long lastSweepNanos = System.nanoTime() - SWEEP_PAUSE_NANOS;
     private boolean closed;
@@ -28,6 +29,10 @@ public final class ClientProcesses {
 
     ClientPins pins() {
         return pins;
+    }
+
+    SignalWatch signals() {
+        return signals;
     }
 
     /** @throws IommufdException if the thread is gone or may not be looked at */

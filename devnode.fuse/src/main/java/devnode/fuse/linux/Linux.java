@@ -29,6 +29,7 @@ public final class Linux {
 
     private static final long SYS_PIDFD_OPEN = 434;
     private static final long SYS_PIDFD_GETFD = 438;
+    private static final long SYS_OPENAT2 = 437;
 
     private static final MethodHandle OPENAT = CLibrary.variadic("openat", 3, FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT));
     private static final MethodHandle CLOSE = CLibrary.function("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
@@ -40,6 +41,7 @@ public final class Linux {
     private static final MethodHandle FCNTL = CLibrary.variadic("fcntl", 2, FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
     private static final MethodHandle POLL = CLibrary.function("poll", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
     private static final MethodHandle STATX = CLibrary.function("statx", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT, JAVA_LONG));
+    private static final MethodHandle READLINK = CLibrary.function("readlink", FunctionDescriptor.of(JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG));
     private static final MethodHandle MOUNT = CLibrary.function("mount", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS));
     private static final MethodHandle UMOUNT2 = CLibrary.function("umount2", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT));
     private static final MethodHandle UNSHARE = CLibrary.function("unshare", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
@@ -49,6 +51,9 @@ public final class Linux {
             FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
     private static final MethodHandle VM_WRITE = CLibrary.function("process_vm_writev",
             FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
+    private static final MethodHandle PREADV2 = CLibrary.function("preadv2",
+            FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
+    private static final MethodHandle EVENTFD = CLibrary.function("eventfd", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
     private static final MethodHandle TGKILL = CLibrary.function("tgkill", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT));
     private static final MethodHandle KILL = CLibrary.function("kill", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
     private static final MethodHandle WAITPID = CLibrary.function("waitpid", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT));
@@ -57,6 +62,9 @@ public final class Linux {
     private static final MethodHandle MEMFD_CREATE = CLibrary.function("memfd_create", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT));
     private static final MethodHandle FTRUNCATE = CLibrary.function("ftruncate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
     private static final MethodHandle SYSCALL = CLibrary.variadic("syscall", 1, FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
+
+    private static final MethodHandle SYSCALL4 = CLibrary.variadic("syscall", 1,
+            FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
 
     private static final int AT_FDCWD = -100;
 
@@ -76,6 +84,40 @@ public final class Linux {
         }
     }
 
+    /**
+     * Opens a path with {@code O_PATH} as a process would whose root directory is another one (openat2(2)).
+     *
+     * @param path absolute or relative to the root directory, ended by a zero byte
+     * @param how scratch of {@link #OPEN_HOW_BYTES}
+     */
+    public static int openPathIn(int root, MemorySegment path, boolean followLink, MemorySegment how) {
+        final long noFollow = 0x20000;
+        final long resolveInRoot = 0x10;
+        how.set(JAVA_LONG, 0, O_PATH | O_CLOEXEC | (followLink ? 0 : noFollow));
+        how.set(JAVA_LONG, 8, 0);
+        how.set(JAVA_LONG, 16, resolveInRoot);
+        try {
+            MemorySegment state = CLibrary.state();
+            return (int) CLibrary.result((long) SYSCALL4.invokeExact(state, SYS_OPENAT2, (long) root, path.address(), how.address(),
+                    OPEN_HOW_BYTES), state);
+        } catch (Throwable thrown) {
+            throw CLibrary.impossible(thrown);
+        }
+    }
+
+    /** {@code struct open_how}. */
+    public static final long OPEN_HOW_BYTES = 24;
+
+    /** readlink(2). */
+    public static long readLink(String path, long address, long lengthBytes) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment state = CLibrary.state();
+            return CLibrary.result((long) READLINK.invokeExact(state, arena.allocateFrom(path), address, lengthBytes), state);
+        } catch (Throwable thrown) {
+            throw CLibrary.impossible(thrown);
+        }
+    }
+
     public static int close(int file) {
         try {
             MemorySegment state = CLibrary.state();
@@ -89,6 +131,29 @@ public final class Linux {
         try {
             MemorySegment state = CLibrary.state();
             return CLibrary.result((long) READ.invokeExact(state, file, address, lengthBytes), state);
+        } catch (Throwable thrown) {
+            throw CLibrary.impossible(thrown);
+        }
+    }
+
+    /** Reads what is there, without waiting. @param vector scratch of {@link #VECTOR_BYTES} */
+    public static long readNow(int file, long address, long lengthBytes, MemorySegment vector) {
+        final int dontWait = 8;
+        try {
+            MemorySegment state = CLibrary.state();
+            vector.set(JAVA_LONG, 0, address);
+            vector.set(JAVA_LONG, 8, lengthBytes);
+            return CLibrary.result((long) PREADV2.invokeExact(state, file, vector.address(), 1, -1L, dontWait), state);
+        } catch (Throwable thrown) {
+            throw CLibrary.impossible(thrown);
+        }
+    }
+
+    /** A counter that is 0. */
+    public static int createEventfd() {
+        try {
+            MemorySegment state = CLibrary.state();
+            return (int) CLibrary.result((int) EVENTFD.invokeExact(state, 0, O_CLOEXEC), state);
         } catch (Throwable thrown) {
             throw CLibrary.impossible(thrown);
         }

@@ -9,7 +9,8 @@ import org.osgi.annotation.versioning.ProviderType;
 @ProviderType
 public interface ClientFiles {
     /**
-     * What this runtime published behind a descriptor.
+     * What this runtime published behind a descriptor. The node may be closed at any time, by the client; who keeps it longer than
+     * for the call {@linkplain #take takes} it.
      *
      * @return empty if the descriptor is something else, or the node has vanished
      * @throws IommufdException {@link Errno#EBADF} if it is not open
@@ -17,7 +18,7 @@ public interface ClientFiles {
     Optional<OpenNode> node(int number);
 
     /**
-     * Takes up a file that the client passes, such as an eventfd or a memfd. The caller closes it; it stays open when the
+     * Takes up a file that the client passes, such as an eventfd, a memfd or an open node. The caller closes it; it stays open when the
      * client closes its own descriptor or ends.
      *
      * @throws IommufdException {@link Errno#EBADF} if it is not open

@@ -4,6 +4,7 @@ import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import iommufd.api.memory.UserMemory;
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import org.osgi.annotation.versioning.ProviderType;
 
 /** A client's address space: to copy from and to, and to map for DMA. */
@@ -25,6 +26,28 @@ public interface ClientMemory {
      * @throws IommufdException {@link Errno#EFAULT} if the client could not write all of it itself
      */
     void write(long address, MemorySegment source);
+
+    /**
+     * Copies a text that ends with a zero byte.
+     *
+     * @param mostBytes with the zero byte
+     * @throws IommufdException {@link Errno#EFAULT} if the client could not read all of it itself; {@link Errno#EINVAL} if it is longer
+     */
+    default String readString(long address, int mostBytes) {
+        byte[] text = new byte[mostBytes];
+        int length = 0;
+        while (length < mostBytes) {
+            // Nothing may be read beyond the page that the text ends in.
+            int part = (int) Math.min(mostBytes - length, UserMemory.PAGE_BYTES - (address + length & UserMemory.PAGE_BYTES - 1));
+            read(address + length, MemorySegment.ofArray(text).asSlice(length, part));
+            for (int end = length + part; length < end; length++) {
+                if (text[length] == 0) {
+                    return new String(text, 0, length, StandardCharsets.UTF_8);
+                }
+            }
+        }
+        throw new IommufdException(Errno.EINVAL, "a text of the client is longer than %d bytes".formatted(mostBytes - 1));
+    }
 
     /** The same memory for mapping; the same object as long as the client neither ends nor executes another program. */
     UserMemory mappable();

@@ -168,7 +168,22 @@ final class MemoryCaller implements Caller, ClientMemory, ClientFiles {
             }
 
             @Override
+            public Optional<OpenNode> node() {
+                return MemoryCaller.this.node(number);
+            }
+
+            @Override
+            public boolean isEventfd() {
+                return false;
+            }
+
+            @Override
             public void signal() {
+                throw new IommufdException(Errno.EINVAL, "no eventfd");
+            }
+
+            @Override
+            public void onSignal(Runnable listener) {
                 throw new IommufdException(Errno.EINVAL, "no eventfd");
             }
 
