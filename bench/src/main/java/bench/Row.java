@@ -32,7 +32,11 @@ enum Row {
     NODE_RATE("C program: ioctls per second, 4 threads", "DeviceNodes.rate", Unit.PER_SECOND, 50_000, 100_000),
     NODE_LARGE("C program: IOAS_MAP of 8 GiB of memfd, p50", "DeviceNodes.large", Unit.MILLIS, 30, 10),
     NODE_LARGE_PAGES("  in use, without huge pages", "DeviceNodes.largeUsed", Unit.MILLIS),
-    NODE_LARGE_JVM("  the same map inside the JVM", "DeviceNodes.largeInside", Unit.MILLIS);
+    NODE_LARGE_JVM("  the same map inside the JVM", "DeviceNodes.largeInside", Unit.MILLIS),
+    NVME_READS("NVMe 4 KiB reads/s, one core in-process", "NvmeReads.rate", Unit.PER_SECOND, 1_000_000, 2_000_000),
+    NVME_COPIES("  bare copies of the same blocks", "NvmeReads.copies", Unit.PER_SECOND),
+    NVME_SINGLE("  one read at a time", "NvmeReads.single", Unit.PER_SECOND),
+    NVME_WRITES("  writes", "NvmeReads.writes", Unit.PER_SECOND);
 
     final String title;
     /** Benchmark class and method, or scenario and what it reports. */

@@ -34,6 +34,14 @@ public non-sealed interface Ioas extends IommufdObject, Attachable {
     void mapAt(long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access);
 
     /**
+     * As {@link #mapAt(long, UserMemory, long, long, DmaAccess)}, but {@code payer} is charged for the pages, not the context's
+     * owner: a VFIO container charges whoever maps.
+     *
+     * @param payer better the same object each time
+     */
+    void mapAt(long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access, ContextOwner payer);
+
+    /**
      * Shows what {@code source} shows at {@code sourceIova} here too, sharing its pages ({@code IOMMU_IOAS_COPY}).
      *
      * @return the chosen IOVA
@@ -80,6 +88,9 @@ public non-sealed interface Ioas extends IommufdObject, Attachable {
      *         forbid them while page tables show mappings
      */
     void setHugePages(boolean allowed);
+
+    /** Sizes of the entries that every page table of this address space has: bit n for 2^n bytes; all ones without any table. */
+    long pageSizes();
 
     /** Bytes mapped now. */
     long mappedBytes();

@@ -39,7 +39,9 @@ final class Exec {
             for (Path bundle : options.bundles()) {
                 bundles.installBundle(bundle.toUri().toString()).start(Bundle.START_TRANSIENT);
             }
-            return options.trace() ? traced(bundles, err, options) : launch(bundles, err, options);
+            try (PluggedDevices _ = PluggedDevices.plug(bundles, options.devices(), PATIENCE)) {
+                return options.trace() ? traced(bundles, err, options) : launch(bundles, err, options);
+            }
         } catch (BundleException | IOException | IommufdException refused) {
             LOG.debug("launching {}", options, refused);
             err.println("vmm exec: " + (refused instanceof IOException ? "the trace cannot be written: " : "") + refused.getMessage());

@@ -23,7 +23,11 @@ public final class Linux {
     /** poll(2). */
     public static final int POLLIN = 1;
     /** poll(2). */
+    public static final int POLLOUT = 4;
+    /** poll(2). */
     public static final int POLLHUP = 16;
+    /** Size of a {@code struct pollfd}. */
+    public static final int POLL_BYTES = 8;
     /** fcntl(2). */
     public static final int F_GETFL = 3;
 
@@ -199,6 +203,21 @@ public final class Linux {
         try {
             MemorySegment state = CLibrary.state();
             return (int) CLibrary.result((int) FCNTL.invokeExact(state, file, command, argument), state);
+        } catch (Throwable thrown) {
+            throw CLibrary.impossible(thrown);
+        }
+    }
+
+    /**
+     * Whether a file is ready now.
+     *
+     * @param address of {@link #POLL_BYTES} bytes, aligned to 8, which calls for the same file and events may share
+     */
+    public static boolean isReady(int file, int events, long address) {
+        MemorySegment descriptor = MemorySegment.ofAddress(address).reinterpret(POLL_BYTES);
+        descriptor.set(JAVA_LONG, 0, Integer.toUnsignedLong(file) | (long) events << Integer.SIZE);
+        try {
+            return (int) POLL.invokeExact(CLibrary.state(), address, 1L, 0) > 0;
         } catch (Throwable thrown) {
             throw CLibrary.impossible(thrown);
         }

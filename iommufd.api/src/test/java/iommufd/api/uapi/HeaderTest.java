@@ -35,6 +35,9 @@ class HeaderTest {
             IommuIovaRange.class, IommuOption.class, IommuVdeviceAlloc.class, IommuVeventArmSmmuv3.class, IommuVeventTegra241Cmdqv.class,
             IommuVeventqAlloc.class, IommuVfioIoas.class, IommuViommuAlloc.class, IommuViommuArmSmmuv3Invalidate.class,
             IommuViommuTegra241Cmdqv.class, IommufdVeventHeader.class);
+    static final List<Class<?>> VFIO_STRUCTS = List.of(VfioBitmap.class, VfioGroupStatus.class, VfioInfoCapHeader.class, VfioIommuType1DirtyBitmap.class,
+            VfioIommuType1DirtyBitmapGet.class, VfioIommuType1DmaMap.class, VfioIommuType1DmaUnmap.class, VfioIommuType1Info.class,
+            VfioIommuType1InfoCapIovaRange.class, VfioIommuType1InfoCapMigration.class, VfioIommuType1InfoDmaAvail.class, VfioIovaRange.class);
     private static final String OFFSET = "_OFFSET";
     private static final String NO_HEADER = "no linux/iommufd.h of Linux 7.3: itest/selftests/run-iommufd.sh --fetch gets it on Debian, "
             + "-Diommufd.header=FILE gives one";
@@ -58,6 +61,19 @@ class HeaderTest {
     }
 
     @Test
+    void theStructsOfContainersAreThoseOfTheirHeader() throws Exception {
+        Path header = header().map(iommufd -> iommufd.resolveSibling("vfio.h")).filter(Files::isReadable).orElseGet(() -> skip("no linux/vfio.h"));
+        String text = Files.readString(header);
+        Map<String, Long> ours = new LinkedHashMap<>();
+        for (Class<?> struct : VFIO_STRUCTS) {
+            collect(struct, text, ours);
+        }
+        numbers(VfioRequest.class, text, ours);
+        assertThat(ours).hasSizeGreaterThan(60).containsKeys("VFIO_IOMMU_DIRTY_PAGES", "VFIO_GROUP_GET_DEVICE_FD", "VFIO_UNMAP_ALL");
+        assertThat(compiled(header, new ArrayList<>(ours.keySet()))).isEqualTo(ours);
+    }
+
+    @Test
     void everyStructOfTheHeaderHasItsClass() throws IOException {
         Path header = header().orElseGet(() -> skip(NO_HEADER));
         List<String> known = STRUCTS.stream().map(HeaderTest::name).toList();
@@ -66,7 +82,7 @@ class HeaderTest {
 
     @Test
     void everySetterIsReadBackByItsGetterAndTouchesNothingElse() throws ReflectiveOperationException {
-        for (Class<?> struct : STRUCTS) {
+        for (Class<?> struct : Stream.concat(STRUCTS.stream(), VFIO_STRUCTS.stream()).toList()) {
             for (Method getter : struct.getDeclaredMethods()) {
                 boolean scalar = getter.getParameterCount() == 1;
                 if (scalar) {
@@ -96,10 +112,10 @@ class HeaderTest {
         return candidates.filter(Files::isReadable).findFirst();
     }
 
-    /** What {@code itest/selftests/run-iommufd.sh} unpacks of the kernel's source. */
+    /** What {@code itest/selftests/run-iommufd.sh} installs from the kernel's source. */
     private static Path fetched() {
         String directory = System.getenv().getOrDefault("IOMMUFD_SELFTESTS_DIR", System.getProperty("user.home") + "/.cache/iommufd-selftests");
-        return Path.of(directory, "source/include/uapi/linux/iommufd.h");
+        return Path.of(directory, "headers/linux/iommufd.h");
     }
 
     private static <T> T skip(String reason) {
@@ -122,18 +138,23 @@ class HeaderTest {
     /** C expressions and what this project says they are. */
     private static void collect(Class<?> struct, String header, Map<String, Long> ours) throws ReflectiveOperationException {
         for (Field field : struct.getFields()) {
-            boolean number = field.getType() == int.class && Modifier.isStatic(field.getModifiers());
-            if (!number) {
-                continue;
-            }
-            long value = field.getInt(null);
             if (field.getName().endsWith(OFFSET)) {
-                ours.put("offsetof(struct %s, %s)".formatted(name(struct), member(field.getName())), value);
-            } else if (field.getName().startsWith("IOMMU") && Pattern.compile("\\b" + field.getName() + "\\b").matcher(header).find()) {
-                ours.put(field.getName(), value);
+                ours.put("offsetof(struct %s, %s)".formatted(name(struct), member(field.getName())), (long) field.getInt(null));
             }
         }
         ours.put("sizeof(struct %s)".formatted(name(struct)), (long) constant(struct, "SIZE_BYTES"));
+        numbers(struct, header, ours);
+    }
+
+    /** Requests, flags and enumerations that the header knows under the same names. */
+    private static void numbers(Class<?> type, String header, Map<String, Long> ours) throws ReflectiveOperationException {
+        for (Field field : type.getFields()) {
+            boolean number = field.getType() == int.class && Modifier.isStatic(field.getModifiers());
+            boolean named = field.getName().startsWith("IOMMU") || field.getName().startsWith("VFIO");
+            if (number && named && Pattern.compile("\\b" + field.getName() + "\\b").matcher(header).find()) {
+                ours.put(field.getName(), (long) field.getInt(null));
+            }
+        }
     }
 
     private static String member(String constant) {
@@ -148,7 +169,7 @@ class HeaderTest {
         Files.writeString(program, source.append("return 0; }\n"));
         Path binary = directory.resolve("offsets");
         try {
-            run(List.of("cc", "-D__user=", "-D__counted_by(count)=", "-o", binary.toString(), program.toString()));
+            run(List.of("cc", "-isystem", header.toAbsolutePath().getParent().getParent().toString(), "-o", binary.toString(), program.toString()));
         } catch (IOException missing) {
             skip("no C compiler: " + missing.getMessage());
         }

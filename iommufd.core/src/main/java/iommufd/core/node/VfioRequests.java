@@ -1,11 +1,29 @@
 package iommufd.core.node;
 
+import static iommufd.api.uapi.VfioIommuType1DmaMap.VFIO_DMA_MAP_FLAG_READ;
+import static iommufd.api.uapi.VfioIommuType1DmaMap.VFIO_DMA_MAP_FLAG_WRITE;
+import static iommufd.api.uapi.VfioIommuType1DmaMap.VFIO_IOMMU_MAP_DMA;
+import static iommufd.api.uapi.VfioIommuType1DmaUnmap.VFIO_DMA_UNMAP_FLAG_ALL;
+import static iommufd.api.uapi.VfioIommuType1DmaUnmap.VFIO_IOMMU_UNMAP_DMA;
+import static iommufd.api.uapi.VfioIommuType1Info.VFIO_IOMMU_GET_INFO;
+import static iommufd.api.uapi.VfioRequest.VFIO_API_VERSION;
+import static iommufd.api.uapi.VfioRequest.VFIO_CHECK_EXTENSION;
+import static iommufd.api.uapi.VfioRequest.VFIO_DMA_CC_IOMMU;
+import static iommufd.api.uapi.VfioRequest.VFIO_GET_API_VERSION;
+import static iommufd.api.uapi.VfioRequest.VFIO_SET_IOMMU;
+import static iommufd.api.uapi.VfioRequest.VFIO_TYPE1V2_IOMMU;
+import static iommufd.api.uapi.VfioRequest.VFIO_TYPE1_IOMMU;
+import static iommufd.api.uapi.VfioRequest.VFIO_UNMAP_ALL;
+
 import iommufd.api.DmaAccess;
 import iommufd.api.Errno;
 import iommufd.api.Ioas;
 import iommufd.api.IommufdException;
 import iommufd.api.memory.UserMemory;
 import iommufd.api.node.Caller;
+import iommufd.api.uapi.VfioIommuType1DmaMap;
+import iommufd.api.uapi.VfioIommuType1DmaUnmap;
+import iommufd.api.uapi.VfioStruct;
 import iommufd.core.space.IovaSpace;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -17,42 +35,14 @@ import java.util.OptionalLong;
  * ({@code vfio_compat.c}).
  */
 final class VfioRequests {
-    static final int VFIO_GET_API_VERSION = 0x3B64;
-    static final int VFIO_CHECK_EXTENSION = 0x3B65;
-    static final int VFIO_SET_IOMMU = 0x3B66;
-    static final int VFIO_IOMMU_GET_INFO = 0x3B70;
-    static final int VFIO_IOMMU_MAP_DMA = 0x3B71;
-    static final int VFIO_IOMMU_UNMAP_DMA = 0x3B72;
-
-    static final int VFIO_TYPE1_IOMMU = 1;
-    static final int VFIO_TYPE1V2_IOMMU = 3;
-    static final int VFIO_DMA_CC_IOMMU = 4;
-    static final int VFIO_UNMAP_ALL = 9;
-
-    private static final int API_VERSION = 0;
-    private static final int ARGSZ_OFFSET = 0;
-    private static final int FLAGS_OFFSET = 4;
-
-    /** {@code struct vfio_iommu_type1_dma_map}. */
-    private static final int MAP_VADDR_OFFSET = 8;
-    private static final int MAP_IOVA_OFFSET = 16;
-    private static final int MAP_SIZE_OFFSET = 24;
-    private static final int MAP_BYTES = 32;
-    private static final int MAP_FLAG_READ = 1;
-    private static final int MAP_FLAG_WRITE = 2;
-
-    /** {@code struct vfio_iommu_type1_dma_unmap}. */
-    private static final int UNMAP_IOVA_OFFSET = 8;
-    private static final int UNMAP_SIZE_OFFSET = 16;
-    private static final int UNMAP_BYTES = 24;
-    private static final int UNMAP_FLAG_ALL = 2;
+    private static final int FLAGS_OFFSET = Integer.BYTES;
 
     private VfioRequests() {}
 
     /** @return what the request returns; empty if it is none of these */
     static OptionalLong serve(OpenIommu file, Caller caller, int request, long argument) {
         return switch (request) {
-            case VFIO_GET_API_VERSION -> OptionalLong.of(API_VERSION);
+            case VFIO_GET_API_VERSION -> OptionalLong.of(VFIO_API_VERSION);
             case VFIO_CHECK_EXTENSION -> OptionalLong.of(checkExtension(file, argument));
             case VFIO_SET_IOMMU -> done(() -> setIommu(file, argument));
             case VFIO_IOMMU_GET_INFO -> done(() -> VfioInfo.write(file, caller.memory(), argument));
@@ -93,29 +83,23 @@ final class VfioRequests {
         }
     }
 
-    /** Structs of VFIO: as much as this end knows is read, then the size the client claims is looked at. */
-    private static MemorySegment read(Caller caller, long argument, int bytes, int knownFlags) {
-        MemorySegment struct = MemorySegment.ofArray(new byte[bytes]);
-        caller.memory().read(argument, struct);
-        int argsz = struct.get(ValueLayout.JAVA_INT_UNALIGNED, ARGSZ_OFFSET);
-        int flags = struct.get(ValueLayout.JAVA_INT_UNALIGNED, FLAGS_OFFSET);
-        if (Integer.compareUnsigned(argsz, bytes) < 0 || (flags & ~knownFlags) != 0) {
-            throw new IommufdException(Errno.EINVAL, "a struct of %s bytes with flags 0x%x".formatted(Integer.toUnsignedString(argsz), flags));
-        }
+    private static MemorySegment read(Caller caller, long argument, int minBytes, int knownFlags) {
+        MemorySegment struct = VfioStruct.read(caller.memory(), argument, minBytes);
+        VfioStruct.requireKnown(struct.get(ValueLayout.JAVA_INT_UNALIGNED, FLAGS_OFFSET), knownFlags);
         return struct;
     }
 
     private static void map(OpenIommu file, Caller caller, long argument) {
-        MemorySegment struct = read(caller, argument, MAP_BYTES, MAP_FLAG_READ | MAP_FLAG_WRITE);
-        int flags = struct.get(ValueLayout.JAVA_INT_UNALIGNED, FLAGS_OFFSET);
+        MemorySegment struct = read(caller, argument, VfioIommuType1DmaMap.MIN_BYTES, VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE);
+        int flags = VfioIommuType1DmaMap.flags(struct);
         Ioas ioas = compatIoas(file);
         if (flags == 0) {
             throw new IommufdException(Errno.EINVAL, "a mapping must be readable or writable");
         }
-        DmaAccess access = flags == MAP_FLAG_READ ? DmaAccess.READ : flags == MAP_FLAG_WRITE ? DmaAccess.WRITE : DmaAccess.READ_WRITE;
-        long iova = struct.get(ValueLayout.JAVA_LONG_UNALIGNED, MAP_IOVA_OFFSET);
-        long address = struct.get(ValueLayout.JAVA_LONG_UNALIGNED, MAP_VADDR_OFFSET);
-        long size = struct.get(ValueLayout.JAVA_LONG_UNALIGNED, MAP_SIZE_OFFSET);
+        DmaAccess access = flags == VFIO_DMA_MAP_FLAG_READ ? DmaAccess.READ : flags == VFIO_DMA_MAP_FLAG_WRITE ? DmaAccess.WRITE : DmaAccess.READ_WRITE;
+        long iova = VfioIommuType1DmaMap.iova(struct);
+        long address = VfioIommuType1DmaMap.vaddr(struct);
+        long size = VfioIommuType1DmaMap.size(struct);
         IoasRequests.checkMemory(address, size);
         if (((iova | size) & ioas.iovaRanges().alignmentBytes() - 1) != 0) {
             throw new IommufdException(Errno.EINVAL, "0x%x bytes at IOVA 0x%x are not aligned as the page tables demand".formatted(size, iova));
@@ -125,16 +109,16 @@ final class VfioRequests {
     }
 
     private static void unmap(OpenIommu file, Caller caller, long argument) {
-        MemorySegment struct = read(caller, argument, UNMAP_BYTES, UNMAP_FLAG_ALL);
-        long iova = struct.get(ValueLayout.JAVA_LONG_UNALIGNED, UNMAP_IOVA_OFFSET);
-        long size = struct.get(ValueLayout.JAVA_LONG_UNALIGNED, UNMAP_SIZE_OFFSET);
+        MemorySegment struct = read(caller, argument, VfioIommuType1DmaUnmap.MIN_BYTES, VFIO_DMA_UNMAP_FLAG_ALL);
+        long iova = VfioIommuType1DmaUnmap.iova(struct);
+        long size = VfioIommuType1DmaUnmap.size(struct);
         Ioas ioas = compatIoas(file);
-        boolean all = struct.get(ValueLayout.JAVA_INT_UNALIGNED, FLAGS_OFFSET) != 0;
+        boolean all = VfioIommuType1DmaUnmap.flags(struct) != 0;
         if (all && (iova != 0 || size != 0)) {
             throw new IommufdException(Errno.EINVAL, "everything is unmapped by IOVA 0 and size 0");
         }
         IovaSpace.Unmapped outcome = all ? file.client().unmapUntilStuck(ioas, 0, -1L) : unmapRange(file, ioas, iova, size);
-        struct.set(ValueLayout.JAVA_LONG_UNALIGNED, UNMAP_SIZE_OFFSET, outcome.bytes());
+        VfioIommuType1DmaUnmap.size(struct, outcome.bytes());
         caller.memory().write(argument, struct);
         outcome.refusal().ifPresent(refused -> {
             throw refused;

@@ -138,11 +138,6 @@ public final class ClientContext {
         own(ioas).space().cutAfter(lastIova);
     }
 
-    /** Page sizes that every page table of the address space has; all ones without any. */
-    public long commonPageSizes(Ioas ioas) {
-        return own(ioas).space().commonPageSizes();
-    }
-
     /** Whether a range is mapped throughout. @throws IommufdException as {@link Ioas#copy} if not */
     public void checkMapped(Ioas ioas, long iova, long lengthBytes) {
         own(ioas).space().checkMapped(iova, lengthBytes);

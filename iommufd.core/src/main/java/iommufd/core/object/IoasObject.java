@@ -1,5 +1,6 @@
 package iommufd.core.object;
 
+import iommufd.api.ContextOwner;
 import iommufd.api.DmaAccess;
 import iommufd.api.Errno;
 import iommufd.api.Ioas;
@@ -17,10 +18,14 @@ final class IoasObject extends ContextObject implements Ioas {
     private final IovaSpace space;
     /** Tables that attaching made, in order. */
     private final List<PagingHwptObject> automaticHwpts = new ArrayList<>();
+    private volatile Payer lastPayer;
+
+    private record Payer(ContextOwner owner, PinCharge charge) {}
 
     IoasObject(Context context, PinCharge charge) {
         super(context);
         space = new IovaSpace(charge);
+        lastPayer = new Payer(null, charge);
     }
 
     IovaSpace space() {
@@ -72,6 +77,21 @@ final class IoasObject extends ContextObject implements Ioas {
         checkAlive();
         space.mapAt(iova, memory, address, lengthBytes, access);
         undoIfDestroyed();
+    }
+
+    @Override
+    public void mapAt(long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access, ContextOwner payer) {
+        map(false, iova, memory, address, lengthBytes, access, chargeFor(payer));
+    }
+
+    /** Without the context's lock for who paid last. */
+    private PinCharge chargeFor(ContextOwner payer) {
+        Payer known = lastPayer;
+        if (known.owner() != payer) {
+            known = new Payer(payer, context().chargeFor(payer));
+            lastPayer = known;
+        }
+        return known.charge();
     }
 
     @Override
@@ -131,6 +151,12 @@ final class IoasObject extends ContextObject implements Ioas {
     public void setHugePages(boolean allowed) {
         checkAlive();
         space.setHugePages(allowed);
+    }
+
+    @Override
+    public long pageSizes() {
+        checkAlive();
+        return space.commonPageSizes();
     }
 
     @Override

@@ -25,6 +25,7 @@ import iommufd.api.uapi.IommuIoasMap;
 import iommufd.api.uapi.IommuIoasMapFile;
 import iommufd.api.uapi.IommufdFile;
 import iommufd.api.uapi.MappableNode;
+import iommufd.api.uapi.VfioRequest;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -79,10 +80,10 @@ class ExtensionTest {
     @Test
     void itServesTheRequestsItNamesOncePerFile() {
         assertThat(Client.name(client.raw(TEST_CMD, 7))).isEqualTo("ENOTTY");
-        deploy(new int[] {TEST_CMD, VfioRequests.VFIO_GET_API_VERSION});
+        deploy(new int[] {TEST_CMD, VfioRequest.VFIO_GET_API_VERSION});
         assertThat(client.raw(TEST_CMD, 7)).isEqualTo(7);
         assertThat(client.raw(TEST_CMD, 8)).isEqualTo(8);
-        assertThat(client.raw(VfioRequests.VFIO_GET_API_VERSION, 9)).as("it comes before what is served here").isEqualTo(9);
+        assertThat(client.raw(VfioRequest.VFIO_GET_API_VERSION, 9)).as("it comes before what is served here").isEqualTo(9);
         assertThat(extension.opened).containsExactly(client.file);
         client.exit();
         assertThat(extension.closed).isEqualTo(1);

@@ -9,6 +9,10 @@ import iommufd.api.IovaRange;
 import iommufd.api.dma.DmaPort;
 import iommufd.api.dma.DmaStatus;
 import iommufd.api.hardware.ReservedRegion;
+import iommufd.api.uapi.VfioIommuType1DmaMap;
+import iommufd.api.uapi.VfioIommuType1DmaUnmap;
+import iommufd.api.uapi.VfioIommuType1Info;
+import iommufd.api.uapi.VfioRequest;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
@@ -38,7 +42,7 @@ class VfioRequestsTest {
         struct.set(ValueLayout.JAVA_LONG_UNALIGNED, 8, address);
         struct.set(ValueLayout.JAVA_LONG_UNALIGNED, 16, iova);
         struct.set(ValueLayout.JAVA_LONG_UNALIGNED, 24, size);
-        return raw(VfioRequests.VFIO_IOMMU_MAP_DMA, STRUCT);
+        return raw(VfioIommuType1DmaMap.VFIO_IOMMU_MAP_DMA, STRUCT);
     }
 
     private String unmap(int argsz, int flags, long iova, long size) {
@@ -47,7 +51,7 @@ class VfioRequestsTest {
         struct.set(ValueLayout.JAVA_INT_UNALIGNED, 4, flags);
         struct.set(ValueLayout.JAVA_LONG_UNALIGNED, 8, iova);
         struct.set(ValueLayout.JAVA_LONG_UNALIGNED, 16, size);
-        return raw(VfioRequests.VFIO_IOMMU_UNMAP_DMA, STRUCT);
+        return raw(VfioIommuType1DmaUnmap.VFIO_IOMMU_UNMAP_DMA, STRUCT);
     }
 
     private long unmapped() {
@@ -57,7 +61,7 @@ class VfioRequestsTest {
     private String info(int argsz) {
         client.caller.at(STRUCT, 256).fill((byte) 0x55);
         client.caller.at(STRUCT, 4).set(ValueLayout.JAVA_INT_UNALIGNED, 0, argsz);
-        return raw(VfioRequests.VFIO_IOMMU_GET_INFO, STRUCT);
+        return raw(VfioIommuType1Info.VFIO_IOMMU_GET_INFO, STRUCT);
     }
 
     private Ioas container() {
@@ -68,14 +72,14 @@ class VfioRequestsTest {
 
     @Test
     void simpleIoctls() {
-        assertThat(raw(VfioRequests.VFIO_GET_API_VERSION, 0)).isEqualTo("0");
+        assertThat(raw(VfioRequest.VFIO_GET_API_VERSION, 0)).isEqualTo("0");
         for (int extension = 0; extension < 12; extension++) {
             String expected = extension == 1 || extension == 3 || extension == 9 ? "1" : extension == 4 ? "ENODEV" : "0";
-            assertThat(raw(VfioRequests.VFIO_CHECK_EXTENSION, extension)).as("extension %d", extension).isEqualTo(expected);
+            assertThat(raw(VfioRequest.VFIO_CHECK_EXTENSION, extension)).as("extension %d", extension).isEqualTo(expected);
         }
         container();
-        assertThat(raw(VfioRequests.VFIO_CHECK_EXTENSION, VfioRequests.VFIO_DMA_CC_IOMMU)).isEqualTo("1");
-        assertThat(raw(VfioRequests.VFIO_IOMMU_UNMAP_DMA + 3, 0)).as("VFIO_IOMMU_DIRTY_PAGES").isEqualTo("ENOTTY");
+        assertThat(raw(VfioRequest.VFIO_CHECK_EXTENSION, VfioRequest.VFIO_DMA_CC_IOMMU)).isEqualTo("1");
+        assertThat(raw(VfioIommuType1DmaUnmap.VFIO_IOMMU_UNMAP_DMA + 3, 0)).as("VFIO_IOMMU_DIRTY_PAGES").isEqualTo("ENOTTY");
     }
 
     @Test
@@ -83,7 +87,7 @@ class VfioRequestsTest {
         assertThat(unmap(1, 0, IOVA, PAGE)).isEqualTo("EINVAL");
         assertThat(unmap(24, 1 << 31, IOVA, PAGE)).isEqualTo("EINVAL");
         assertThat(unmap(24, 0, IOVA, PAGE)).isEqualTo("ENODEV");
-        assertThat(raw(VfioRequests.VFIO_IOMMU_UNMAP_DMA, 0)).isEqualTo("EFAULT");
+        assertThat(raw(VfioIommuType1DmaUnmap.VFIO_IOMMU_UNMAP_DMA, 0)).isEqualTo("EFAULT");
     }
 
     @Test
@@ -91,23 +95,23 @@ class VfioRequestsTest {
         assertThat(map(1, 0, IOVA, BUFFER, PAGE)).isEqualTo("EINVAL");
         assertThat(map(32, 1 << 31, IOVA, BUFFER, PAGE)).isEqualTo("EINVAL");
         assertThat(map(32, 3, IOVA, BUFFER, PAGE)).isEqualTo("ENODEV");
-        assertThat(raw(VfioRequests.VFIO_IOMMU_MAP_DMA, 0)).isEqualTo("EFAULT");
+        assertThat(raw(VfioIommuType1DmaMap.VFIO_IOMMU_MAP_DMA, 0)).isEqualTo("EFAULT");
     }
 
     @Test
     void infoCmd() {
         assertThat(info(1)).isEqualTo("EINVAL");
         assertThat(info(24)).isEqualTo("ENODEV");
-        assertThat(raw(VfioRequests.VFIO_IOMMU_GET_INFO, 0)).isEqualTo("EFAULT");
+        assertThat(raw(VfioIommuType1Info.VFIO_IOMMU_GET_INFO, 0)).isEqualTo("EFAULT");
     }
 
     @Test
     void setIommuCmd() {
-        assertThat(raw(VfioRequests.VFIO_SET_IOMMU, VfioRequests.VFIO_TYPE1V2_IOMMU)).isEqualTo("ENODEV");
-        assertThat(raw(VfioRequests.VFIO_SET_IOMMU, VfioRequests.VFIO_TYPE1_IOMMU)).isEqualTo("ENODEV");
-        assertThat(raw(VfioRequests.VFIO_SET_IOMMU, 2)).isEqualTo("EINVAL");
+        assertThat(raw(VfioRequest.VFIO_SET_IOMMU, VfioRequest.VFIO_TYPE1V2_IOMMU)).isEqualTo("ENODEV");
+        assertThat(raw(VfioRequest.VFIO_SET_IOMMU, VfioRequest.VFIO_TYPE1_IOMMU)).isEqualTo("ENODEV");
+        assertThat(raw(VfioRequest.VFIO_SET_IOMMU, 2)).isEqualTo("EINVAL");
         container();
-        assertThat(raw(VfioRequests.VFIO_SET_IOMMU, VfioRequests.VFIO_TYPE1V2_IOMMU)).isEqualTo("0");
+        assertThat(raw(VfioRequest.VFIO_SET_IOMMU, VfioRequest.VFIO_TYPE1V2_IOMMU)).isEqualTo("0");
     }
 
     @Test
@@ -141,7 +145,7 @@ class VfioRequestsTest {
     void theNewTypeUnmapsWholeMappingsOnly() {
         Ioas ioas = container();
         client.bind(1).attach(ioas);
-        assertThat(raw(VfioRequests.VFIO_SET_IOMMU, VfioRequests.VFIO_TYPE1V2_IOMMU)).isEqualTo("0");
+        assertThat(raw(VfioRequest.VFIO_SET_IOMMU, VfioRequest.VFIO_TYPE1V2_IOMMU)).isEqualTo("0");
         assertThat(map(32, 3, IOVA, BUFFER, 4 * PAGE)).isEqualTo("0");
         assertThat(map(32, 3, IOVA, BUFFER, 4 * PAGE)).isEqualTo("EEXIST");
         assertThat(unmap(24, 0, IOVA + PAGE, PAGE)).isEqualTo("ENOENT");
@@ -164,7 +168,7 @@ class VfioRequestsTest {
         device.attach(ioas);
         assertThat(map(32, 3, -1, BUFFER, PAGE)).isEqualTo("EINVAL");
         assertThat(map(32, 3, -1, -1, PAGE)).isEqualTo("EOVERFLOW");
-        assertThat(raw(VfioRequests.VFIO_SET_IOMMU, VfioRequests.VFIO_TYPE1_IOMMU)).isEqualTo("0");
+        assertThat(raw(VfioRequest.VFIO_SET_IOMMU, VfioRequest.VFIO_TYPE1_IOMMU)).isEqualTo("0");
         assertThat(map(32, 3, IOVA, BUFFER, 4 * PAGE)).isEqualTo("0");
         assertThat(unmap(24, 0, IOVA + PAGE, 2 * PAGE)).isEqualTo("0");
         assertThat(unmapped()).isEqualTo(2 * PAGE);

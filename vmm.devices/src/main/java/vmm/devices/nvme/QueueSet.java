@@ -1,0 +1,177 @@
+package vmm.devices.nvme;
+
+import static vmm.devices.nvme.NvmeStatus.SUCCESS;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+
+/**
+ * The queues there are, and the page of doorbells, which the host may write at any time. One thread, but {@link #ring} and
+ * {@link #exists}.
+ */
+final class QueueSet {
+    /** Completions that are posted together, and commands that are fetched together. */
+    static final int BATCH = 64;
+
+    private static final VarHandle DOORBELL = ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
+    private static final int DOORBELL_BYTES = 4;
+    private static final SubmissionQueue[] NONE = {};
+
+    private final int queuePairs;
+    private final int vectors;
+    private final MemorySegment doorbells;
+    private final MemorySegment collected;
+    private final SubmissionQueue[] submissions;
+    private final CompletionQueue[] completions;
+    /** I/O submission queues in the order they were created. */
+    private SubmissionQueue[] served = NONE;
+    private int ioCompletions;
+
+    /**
+     * @param queuePairs most I/O queues of each kind
+     * @param doorbells {@link ControllerRegister#DOORBELLS_BYTES} that may be shared with the host
+     */
+    QueueSet(int queuePairs, int vectors, MemorySegment doorbells, Arena arena) {
+        this.queuePairs = queuePairs;
+        this.vectors = vectors;
+        this.doorbells = doorbells;
+        collected = arena.allocate((long) (queuePairs + 1) * BATCH << CompletionEntry.BYTES_LG2, Long.BYTES);
+        submissions = new SubmissionQueue[queuePairs + 1];
+        completions = new CompletionQueue[queuePairs + 1];
+    }
+
+    /** Whether a doorbell belongs to a queue. @param index its number: twice the queue's, and 1 more for completions */
+    boolean exists(int index) {
+        int id = index >>> 1;
+        return id <= queuePairs && (index & 1) == 0 ? submissions[id] != null : id <= queuePairs && completions[id] != null;
+    }
+
+    /** Writes a doorbell, before anything the calling thread does next. Any thread. */
+    void ring(int index, int value) {
+        DOORBELL.setVolatile(doorbells, (long) index * DOORBELL_BYTES, value);
+    }
+
+    int doorbell(SubmissionQueue queue) {
+        return (int) DOORBELL.getAcquire(doorbells, (long) queue.id() * 2 * DOORBELL_BYTES);
+    }
+
+    int doorbell(CompletionQueue queue) {
+        return (int) DOORBELL.getVolatile(doorbells, ((long) queue.id() * 2 + 1) * DOORBELL_BYTES);
+    }
+
+    /** Forgets all queues and makes those of the admin. */
+    void start(long submissionIova, int submissionEntries, long completionIova, int completionEntries) {
+        stop();
+        completions[0] = new CompletionQueue(0, completionIova, completionEntries, 0, true, collected(0));
+        submissions[0] = new SubmissionQueue(0, submissionIova, submissionEntries, completions[0]);
+    }
+
+    /** Forgets all queues, with what waits in them. */
+    void stop() {
+        for (int id = 0; id <= queuePairs; id++) {
+            submissions[id] = null;
+            completions[id] = null;
+        }
+        doorbells.fill((byte) 0);
+        served = NONE;
+        ioCompletions = 0;
+    }
+
+    private MemorySegment collected(int id) {
+        long bytes = (long) BATCH << CompletionEntry.BYTES_LG2;
+        return collected.asSlice(id * bytes, bytes);
+    }
+
+    SubmissionQueue admin() {
+        return submissions[0];
+    }
+
+    /** All I/O submission queues. */
+    SubmissionQueue[] served() {
+        return served;
+    }
+
+    /** Whether there is any I/O queue. */
+    boolean anyIo() {
+        return served.length > 0 || ioCompletions > 0;
+    }
+
+    /** Vectors, as a mask of the first 32, of queues with completions the host has not taken, as far as they may interrupt. */
+    int pendingVectors() {
+        int pending = 0;
+        for (CompletionQueue queue : completions) {
+            if (queue != null && queue.interrupts() && queue.vector() < Integer.SIZE) {
+                queue.takeHead(doorbell(queue));
+                pending |= queue.pending() ? 1 << queue.vector() : 0;
+            }
+        }
+        return pending;
+    }
+
+    /** @param allowed I/O queues the host asked for. @return status */
+    int createCompletion(int id, int entries, long iova, int vector, boolean interrupts, int allowed) {
+        if (id == 0 || id > allowed || completions[id] != null) {
+            return NvmeStatus.INVALID_QUEUE_ID;
+        }
+        if (entries < 2 || entries > ControllerRegister.MAX_QUEUE_ENTRIES + 1) {
+            return NvmeStatus.INVALID_QUEUE_SIZE;
+        }
+        if (vector >= vectors) {
+            return NvmeStatus.INVALID_INTERRUPT_VECTOR;
+        }
+        ring(2 * id + 1, 0);
+        completions[id] = new CompletionQueue(id, iova, entries, vector, interrupts, collected(id));
+        ioCompletions++;
+        return SUCCESS;
+    }
+
+    /** @param allowed I/O queues the host asked for. @return status */
+    int createSubmission(int id, int entries, long iova, int completionId, int allowed) {
+        if (id == 0 || id > allowed || submissions[id] != null || completionId == 0 || completionId > allowed) {
+            return NvmeStatus.INVALID_QUEUE_ID;
+        }
+        if (completions[completionId] == null) {
+            return NvmeStatus.INVALID_COMPLETION_QUEUE;
+        }
+        if (entries < 2 || entries > ControllerRegister.MAX_QUEUE_ENTRIES + 1) {
+            return NvmeStatus.INVALID_QUEUE_SIZE;
+        }
+        ring(2 * id, 0);
+        SubmissionQueue queue = new SubmissionQueue(id, iova, entries, completions[completionId]);
+        queue.completions().use(1);
+        submissions[id] = queue;
+        SubmissionQueue[] more = Arrays.copyOf(served, served.length + 1);
+        more[served.length] = queue;
+        served = more;
+        return SUCCESS;
+    }
+
+    /** An I/O submission queue, or null if there is none with this number. */
+    SubmissionQueue ioSubmission(int id) {
+        return id > 0 && id <= queuePairs ? submissions[id] : null;
+    }
+
+    /** Forgets a queue that is there. */
+    void deleteSubmission(SubmissionQueue queue) {
+        queue.completions().use(-1);
+        submissions[queue.id()] = null;
+        served = Arrays.stream(served).filter(other -> other != queue).toArray(SubmissionQueue[]::new);
+    }
+
+    /** @return status */
+    int deleteCompletion(int id) {
+        if (id == 0 || id > queuePairs || completions[id] == null) {
+            return NvmeStatus.INVALID_QUEUE_ID;
+        }
+        if (completions[id].users() > 0) {
+            return NvmeStatus.INVALID_QUEUE_DELETION;
+        }
+        completions[id] = null;
+        ioCompletions--;
+        return SUCCESS;
+    }
+}
