@@ -3,6 +3,7 @@
 #
 #   run-iommufd.sh                    every test; exit code 0 if each ended as expected
 #   run-iommufd.sh -r NAME...         only these, and print what they print (-r, -t, -f, -v: options of the kernel's test harness)
+#   run-iommufd.sh --fetch            only gets the source; a unit test compares the uAPI's layouts with its headers
 #
 # The program is built from Debian's package of the kernel's source (linux-source, from backports) and kept in
 # ${IOMMUFD_SELFTESTS_DIR:-~/.cache/iommufd-selftests}; IOMMUFD_SELFTEST names one that is built already.
@@ -35,6 +36,11 @@ build_program() {
 }
 
 main() {
+  if [[ ${1:-} == --fetch ]]; then
+    fetch_source
+    install_headers
+    return
+  fi
   require_device_nodes
   local program
   build_program

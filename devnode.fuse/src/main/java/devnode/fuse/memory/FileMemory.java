@@ -1,6 +1,7 @@
 package devnode.fuse.memory;
 
 import devnode.fuse.linux.ErrorNumber;
+import devnode.fuse.linux.FileStatus;
 import devnode.fuse.linux.Linux;
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
@@ -18,6 +19,8 @@ public final class FileMemory implements UserMemory {
     private final ClientPins pins;
     private final PassedFiles.Key key;
     private final int file;
+    /** Guarded by itself. */
+    private final FileStatus status = new FileStatus();
     /** How often it is retained; 0 is the end. Guarded by the lock of {@link PassedFiles}. */
     int holders = 1;
 
@@ -55,6 +58,9 @@ public final class FileMemory implements UserMemory {
         if (willWrite && !key.writable()) {
             throw new IommufdException(Errno.EFAULT, "the file was passed for reading only");
         }
+        if (lengthBytes > sizeBytes() - address) {   // a mapping has all of the file's last page, the file only what is before its end
+            throw new IommufdException(Errno.EINVAL, "0x%x + 0x%x reaches beyond the end of the file".formatted(address, lengthBytes));
+        }
         if (!pins.files().pin(key.identity(), this::openAgain, address, lengthBytes, willWrite, Errno.EINVAL, runs)) {
             throw new IommufdException(Errno.EFAULT, "the file cannot be opened any more");
         }
@@ -63,6 +69,13 @@ public final class FileMemory implements UserMemory {
     @Override
     public void unpin(long physicalAddress, long lengthBytes) {
         pins.unpin(physicalAddress, lengthBytes);
+    }
+
+    private long sizeBytes() {
+        synchronized (status) {
+            status.load(file);
+            return status.sizeBytes();
+        }
     }
 
     private OptionalInt openAgain() {

@@ -60,7 +60,7 @@ final class IoasRequests {
             IommuIovaRange.last(element, ranges.usable().get(i).last());
         }
         if (copied > 0) {
-            call.memory().write(IommuIoasIovaRanges.allowedIovas(struct), array);
+            ClientData.write(call.memory(), IommuIoasIovaRanges.allowedIovas(struct), array);
         }
         IommuIoasIovaRanges.numIovas(struct, count);
         IommuIoasIovaRanges.outIovaAlignment(struct, ranges.alignmentBytes());

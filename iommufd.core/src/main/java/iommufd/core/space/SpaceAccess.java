@@ -61,7 +61,7 @@ public final class SpaceAccess implements AutoCloseable {
      *         {@link Errno#ENOMEM} beyond the limit, {@link Errno#ENODEV} if revoked, or what pinning the memory throws
      */
     public void pin(long iova, long lengthBytes, boolean writable, PinnedRuns runs) {
-        IovaBounds.checkRange(iova, lengthBytes);
+        IovaBounds.checkLength(lengthBytes);
         long last = IovaBounds.lastOf(iova, lengthBytes);
         if (!pins) {
             throw new IommufdException(Errno.EINVAL, "this access was made for a client that never pins");
@@ -167,7 +167,7 @@ public final class SpaceAccess implements AutoCloseable {
     }
 
     private void copy(long iova, MemorySegment bytes, boolean write, Access.View view) {
-        IovaBounds.checkRange(iova, bytes.byteSize());
+        IovaBounds.checkLength(bytes.byteSize());
         long last = IovaBounds.lastOf(iova, bytes.byteSize());
         lock.lock();
         mappings.iovaLock.readLock().lock();
