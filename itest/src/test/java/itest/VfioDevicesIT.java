@@ -202,7 +202,7 @@ public class VfioDevicesIT {
     /** Random requests, and what Linux 7.3 answered to each. */
     @Test(timeout = 120_000)
     public void answersAreThoseOfLinux() throws Exception {
-        Path differential = Path.of("differential").toAbsolutePath();
+        Path differential = Path.of("").toAbsolutePath().getParent().resolve("itest/differential");
         Path directory = Files.createTempDirectory("vmm-vfio");
         Path program = directory.resolve("vfio-device");
         Path answers = directory.resolve("answers.txt");
