@@ -287,7 +287,9 @@ static void prepare_machine(void) {
   mkdir("/proc", 0755), mkdir("/sys", 0755), mkdir("/dev", 0755);
   mount("proc", "/proc", "proc", 0, 0), mount("sys", "/sys", "sysfs", 0, 0), mount("dev", "/dev", "devtmpfs", 0, 0);
   freopen("/dev/console", "w", stdout), freopen("/dev/console", "w", stderr);
-  write_file("/sys/bus/pci/drivers/vfio-pci/new_id", "1234 11e8");
+  char id[] = "1234 11e8";
+  if (getenv("id")) memcpy(id, getenv("id"), 4), memcpy(id + 5, getenv("id") + 5, 4); // id=1b36:0010 on the kernel's command line
+  write_file("/sys/bus/pci/drivers/vfio-pci/new_id", id);
 }
 
 int main(int count, char **arguments) {
