@@ -49,6 +49,16 @@ public final class SharedFiles {
         }
     }
 
+    /** Whether files of this file system are nodes. */
+    boolean areNodes(long fileSystem) {
+        lock.lock();
+        try {
+            return nodes.isPresent() && nodes.getAsLong() == fileSystem;
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /**
      * Pins a part of a file.
      *
@@ -62,7 +72,7 @@ public final class SharedFiles {
             PinnedRuns runs) {
         lock.lock();
         try {
-            if (nodes.isPresent() && nodes.getAsLong() == identity.device()) {
+            if (areNodes(identity.device())) {
                 throw new IommufdException(Errno.EFAULT, "memory of a device, mapped from its node, cannot be pinned");
             }
             SharedFile file = files.get(identity);
