@@ -552,7 +552,7 @@ static void hwpt_alloc(void) {
   put32("type", 24, type);
   if (type || percent(5)) {
     put32("datalength", 28, ONE_OF(8, 8, 8, 8, 4, 0, 16, 7));
-    put_place("data", 32, AT(ARRAY));
+    put_place("data", 32, percent(85) ? AT(ARRAY) : ONE_OF(0, AT(HOLE), AT(ARRAY) + REGION_BYTES - 4, ALL - 3));
     u32 *data = (u32 *)AT(ARRAY);
     memset(data, 0, 64);
     data[0] = ONE_OF(0, 0xbadbeef, 7);
@@ -641,6 +641,11 @@ static void viommu_alloc(void) {
   put32("device", 12, object(DEVICE));
   put32("hwpt", 16, object(HWPT));
   put_reserved(28);
+  // Whatever data that can be read would also tell of a region to map: docs/conformance.md.
+  if (percent(20)) {
+    put32("datalength", 24, ONE_OF(1, 7, 8, 24, 25, PAGE, 0xffffffff));
+    put_place("data", 32, ONE_OF(0, AT(HOLE), AT(NO_ACCESS), ALL - 3));
+  }
   if (!call(VIOMMU_ALLOC, -1)) own(VIOMMU, get32(20));
 }
 
@@ -1015,7 +1020,7 @@ static void trigger(void) {
   if (percent(70)) {
     begin_test("TRIGGER_IOPF", 15, "id", 0);
     put32("device", 16, object(DEVICE));
-    put32("pasid", 20, ONE_OF(0xffffffff, 0xffffffff, 0, 1, 100));
+    put32("pasid", 20, ONE_OF(0, 0xfffff, 0, 1, 100));
     put32("group", 24, below(4));
     put32("perm", 28, below(4));
     put64("address", 32, below(64) * PAGE);

@@ -81,6 +81,8 @@ public class DmaWrites {
 
     @CompilerControl(CompilerControl.Mode.DONT_INLINE)
     private void write(long[] iovas, long lengthBytes) {
+        DmaPort port = this.port;   // as a device's loop has it
+        MemorySegment source = this.source;
         for (long iova : iovas) {
             if (port.write(iova, source, 0, lengthBytes) != DmaStatus.DONE) {
                 throw new AssertionError(port.lastFault().toString());
@@ -90,6 +92,7 @@ public class DmaWrites {
 
     @CompilerControl(CompilerControl.Mode.DONT_INLINE)
     private void copy(long[] addresses, long lengthBytes) {
+        MemorySegment source = this.source;
         for (long address : addresses) {
             MemorySegment.copy(source, 0, WINDOW, address, lengthBytes);
         }

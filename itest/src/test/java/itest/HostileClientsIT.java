@@ -64,8 +64,10 @@ class HostileClientsIT {
         program = compile();
         memory = new HostPhysicalMemory();
         engine = new Engine(EngineOptions.DEFAULT);
-        engine.add(new VtdBackend(memory.tables(), VtdFeatures.scalableMode(), VtdDriverOptions.named("vtd0")), 0);
+        VtdBackend iommu = new VtdBackend(memory.tables(), VtdFeatures.scalableMode(), VtdDriverOptions.named("vtd0"));
+        engine.add(iommu, 0);
         publisher = new FusePublisher(new Defaults());
+        iommu.farPath().connect(publisher);
         device = new HostileDevice(engine.fabric());
         publisher.addNode(new IommuNode(engine), Map.of(DeviceNode.PATH, "/dev/iommu", DeviceNode.DESCRIPTOR_REQUESTS, new int[] {0x3B8E, 0x3B93}));
         publisher.addNode(device, Map.of(DeviceNode.PATH, HostileDevice.PATH));
@@ -127,7 +129,6 @@ class HostileClientsIT {
     /** What is left after the publisher had time to let go of files: that is a second after their last use. */
     private static State settled() throws Exception {
         Thread.sleep(1500);
-        System.gc();   // files that clients passed are closed when nobody refers to them any more
         for (int tries = 0; tries < 50 && !clean(state()); tries++) {
             Thread.sleep(100);
         }

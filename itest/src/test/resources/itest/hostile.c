@@ -1,7 +1,8 @@
 /*
  * Programs nobody would write, beside one that anybody might: "hostile MODE COUNT SEED" runs the mode, and meanwhile a well-behaved
  * program that checks every result and the bytes that DMA moves. Exit code 0: the well-behaved one noticed nothing, and the hostile ones
- * got no error numbers but those of the interface.
+ * got no error numbers but those of the interface, and never waited for an answer for a minute. VMM_PROGRESS names a file that is told
+ * how far they are.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,6 +21,8 @@
 #include <unistd.h>
 
 #define PAGE 4096ULL
+#define HANG_SECONDS 60
+#define TELL_SECONDS 10
 /* The device of the test: attaches to an address space, writes and reads by DMA. */
 #define ATTACH _IO('h', 1)
 #define DMA_WRITE _IO('h', 2)
@@ -85,6 +88,11 @@ static char *shared(uint64_t length) {
   must("mmap", memory != MAP_FAILED);
   return memory;
 }
+
+/* How many of its steps the mode has done; shared with the process that watches. */
+static long *steps;
+
+static void step(long count) { __atomic_add_fetch(steps, count, __ATOMIC_RELAXED); }
 
 /* The well-behaved one. */
 static volatile sig_atomic_t over;
@@ -174,6 +182,7 @@ static void kill_clients(int count) {
         be_killed();
       }
       alive[running++] = child;
+      step(1);
     }
     if (running == 4 || i >= count) {
       usleep(500 + pick(6000));
@@ -217,6 +226,7 @@ static void move_memory(int count) {
     munmap(memory, length);
     munmap(private, length);
     close(file);
+    step(1);
   }
 }
 
@@ -236,6 +246,7 @@ static void point_wildly(int count) {
     struct { uint32_t size, ioas, count, reserved; uint64_t ranges, alignment; } r = {sizeof r, ioas, pick(5), 0, address, 0};
     documented("wild ranges", ioctl(iommu, pick(2) ? 0x3b84 : 0x3b82, &r));
     documented("what was mapped", unmap(iommu, ioas, 0, -1) < 0 ? -1 : 0);
+    step(1);
   }
 }
 
@@ -261,6 +272,7 @@ static void change_under_way(int count) {
     changing.map.va = (uint64_t)memory;
     int number = pick(0x16);
     if (number != 0x0e && number != 0x13) documented("a struct that changes", ioctl(iommu, 0x3b80 + number, &changing));
+    step(1);
   }
   flipping = 0;
   pthread_join(flipper, 0);
@@ -295,6 +307,7 @@ static void close_under_way(int count) {
     moving_target = open("/dev/iommu", O_RDWR);
     must("open", moving_target >= 0);
     close(old);
+    step(1);
   }
   flipping = 0;
   for (int i = 0; i < 3; i++) pthread_join(threads[i], 0);
@@ -362,6 +375,7 @@ static void *ask_anything(void *seed) {
     int result = documented("a random request", ioctl(iommu, 0x3b00 | number, address));
     yes += result >= 0;
     if (number == 0x8e && result == 0 && address == (uint64_t)&s) close(words[2]);
+    step(1);
   }
   __atomic_add_fetch(&granted, yes, __ATOMIC_RELAXED);
   close(own);
@@ -378,10 +392,46 @@ static void ask_randomly(int count) {
   must("not all requests are nonsense", granted > count / 20);
 }
 
+static double seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+static void tell(const char *mode, long done, int count, double since) {
+  FILE *file = getenv("VMM_PROGRESS") ? fopen(getenv("VMM_PROGRESS"), "a") : NULL;
+  if (!file) return;
+  fprintf(file, "%s: %ld of %d after %.0f s\n", mode, done, count, seconds() - since);
+  fclose(file);
+}
+
+/* Waits for the hostile process; one that makes no step for long hangs. */
+static int watch(pid_t bad, const char *mode, int count) {
+  double start = seconds(), told = start, moved = start;
+  long before = 0;
+  int status;
+  while (waitpid(bad, &status, WNOHANG) == 0) {
+    usleep(20000);
+    double now = seconds();
+    long done = __atomic_load_n(steps, __ATOMIC_RELAXED);
+    if (done != before) before = done, moved = now;
+    if (now - told > TELL_SECONDS) tell(mode, done, count, start), told = now;
+    if (now - moved > HANG_SECONDS) {
+      fprintf(stderr, "hostile: %s hangs: no step for %d s after %ld of %d\n", mode, HANG_SECONDS, done, count);
+      kill(bad, SIGKILL);
+      waitpid(bad, &status, 0);
+      break;
+    }
+  }
+  tell(mode, *steps, count, start);
+  return status;
+}
+
 int main(int arguments, char **argument) {
   const char *mode = argument[1];
   int count = atoi(argument[2]);
   state = strtoull(argument[3], 0, 10) | 1;
+  steps = (long *)shared(PAGE);
   pid_t good = fork();
   if (good == 0) behave_well();
   pid_t bad = fork();
@@ -395,8 +445,7 @@ int main(int arguments, char **argument) {
     else fail("no such mode");
     _exit(0);
   }
-  int good_status, bad_status;
-  waitpid(bad, &bad_status, 0);
+  int good_status, bad_status = watch(bad, mode, count);
   usleep(200000);
   kill(good, SIGTERM);
   waitpid(good, &good_status, 0);

@@ -5,6 +5,7 @@ import iommufd.api.memory.FarMemory;
 import iommufd.api.node.ClientLauncher;
 import iommufd.api.node.DeviceNode;
 import iommufd.api.node.NodeActivity;
+import iommufd.api.node.SysfsDirectory;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -22,9 +23,12 @@ import org.osgi.service.component.annotations.ReferencePolicy;
 import org.osgi.service.metatype.annotations.Designate;
 
 /** The whiteboard: publishes every {@link DeviceNode} there is, as long as it is there. */
-@Component(service = {ClientLauncher.class, NodeActivity.class, FarMemory.class}, immediate = true, configurationPid = "devnode.fuse")
+@Component(service = {ClientLauncher.class, NodeActivity.class, FarMemory.class, FusePublisher.class}, immediate = true, configurationPid = "devnode.fuse")
 @Designate(ocd = FuseConfiguration.class)
 public final class FusePublisher implements ClientLauncher, NodeActivity, FarMemory {
+    /** As {@link DeviceNode#DRIVER} says. */
+    static final String DEFAULT_DRIVER = "devnode";
+
     private final NodePublisher nodes;
 
     /** @throws IllegalArgumentException if the configuration makes no sense */
@@ -38,12 +42,28 @@ public final class FusePublisher implements ClientLauncher, NodeActivity, FarMem
     /** A node is there. @param properties of its service */
     @Reference(cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC, target = "(" + DeviceNode.PATH + "=*)")
     public void addNode(DeviceNode node, Map<String, Object> properties) {
-        nodes.add((String) properties.get(DeviceNode.PATH), node, requests(properties.get(DeviceNode.DESCRIPTOR_REQUESTS)));
+        nodes.add((String) properties.get(DeviceNode.PATH), node, requests(properties.get(DeviceNode.DESCRIPTOR_REQUESTS)),
+                (String) properties.getOrDefault(DeviceNode.DRIVER, DEFAULT_DRIVER));
     }
 
     /** It goes. */
     public void removeNode(DeviceNode node) {
         nodes.remove(node);
+    }
+
+    /** A directory of sysfs is there. @param properties of its service */
+    @Reference(cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC, target = "(" + SysfsDirectory.PATH + "=*)")
+    public void addDirectory(SysfsDirectory directory, Map<String, Object> properties) {
+        nodes.add((String) properties.get(SysfsDirectory.PATH), directory);
+    }
+
+    /** It goes. */
+    public void removeDirectory(SysfsDirectory directory) {
+        nodes.remove(directory);
+    }
+
+    NodePublisher nodes() {
+        return nodes;
     }
 
     @Deactivate
@@ -52,9 +72,9 @@ public final class FusePublisher implements ClientLauncher, NodeActivity, FarMem
     }
 
     @Override
-    public int run(List<String> command) throws InterruptedException {
+    public int run(List<String> command, boolean characterDevices) throws InterruptedException {
         Launch.checkRequirements();
-        return new Launch(nodes.server(), nodes.descriptorRequests()).run(command);
+        return new Launch(nodes.server(), nodes.descriptorRequests(), characterDevices).run(command);
     }
 
     @Override

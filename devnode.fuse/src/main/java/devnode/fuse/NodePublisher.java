@@ -7,8 +7,10 @@ import devnode.fuse.server.FuseServer;
 import iommufd.api.IommufdException;
 import iommufd.api.node.DeviceNode;
 import iommufd.api.node.NodeActivity.NodeCounts;
+import iommufd.api.node.SysfsDirectory;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -31,10 +33,11 @@ final class NodePublisher implements AutoCloseable {
     private final ClientProcesses processes = new ClientProcesses(pins);
     private final CallTrace trace = new CallTrace();
     private final Map<DeviceNode, Registration> nodes = new HashMap<>();
+    private final Map<SysfsDirectory, String> directories = new LinkedHashMap<>();
     private Optional<FuseServer> server = Optional.empty();
     private boolean refused;
 
-    private record Registration(String path, List<Integer> requests) {}
+    private record Registration(String path, List<Integer> requests, String driver) {}
 
     /**
      * @param point directory to mount at; empty for a private mount
@@ -46,9 +49,12 @@ final class NodePublisher implements AutoCloseable {
         this.permissions = permissions;
     }
 
-    /** @param requests that open files in the client */
-    synchronized void add(String path, DeviceNode node, List<Integer> requests) {
-        nodes.put(node, new Registration(path, requests));
+    /**
+     * @param requests that open files in the client
+     * @param driver its name in {@code /proc/devices}
+     */
+    synchronized void add(String path, DeviceNode node, List<Integer> requests, String driver) {
+        nodes.put(node, new Registration(path, requests, driver));
         if (server.isPresent()) {
             publish(node);
         } else if (!refused) {
@@ -66,18 +72,34 @@ final class NodePublisher implements AutoCloseable {
         server.ifPresent(running -> running.withdraw(node));
     }
 
+    /** @throws IllegalArgumentException if the path is none of sysfs */
+    synchronized void add(String path, SysfsDirectory directory) {
+        if (!path.startsWith("/sys/") || !path.equals(Path.of(path).normalize().toString())) {
+            throw new IllegalArgumentException("property " + SysfsDirectory.PATH + " is a path below /sys, not " + path);
+        }
+        directories.put(directory, path);
+        server.ifPresent(running -> running.show(path, directory));
+    }
+
+    synchronized void remove(SysfsDirectory directory) {
+        directories.remove(directory);
+        server.ifPresent(running -> running.hide(directory));
+    }
+
     /** The server, which is started if need be. @throws IommufdException with the reason why it cannot be */
     synchronized FuseServer server() {
         if (server.isEmpty()) {
             server = Optional.of(FuseServer.start(point, processes, trace, spinNanos));
+            pins.files().refuse(server.get().fileSystem());
             nodes.keySet().forEach(this::publish);
+            directories.forEach((directory, path) -> server.get().show(path, directory));
         }
         return server.get();
     }
 
     private void publish(DeviceNode node) {
-        String path = nodes.get(node).path();
-        server.orElseThrow().publish(path, node, permissions.of(path));
+        Registration registration = nodes.get(node);
+        server.orElseThrow().publish(registration.path(), node, permissions.of(registration.path()), registration.driver());
     }
 
     /** The ioctl requests that open files in clients. */

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import iommufd.api.Errno;
+import iommufd.api.IommufdException;
 import iommufd.api.memory.FarMemory;
 import iommufd.api.memory.HostMemory;
 import iommufd.api.memory.PinnedRuns;
@@ -222,6 +224,61 @@ class ClientMemoryTest extends NodeTest {
         pin.unpin();
         again.unpin();
         assertThat(memory.read(far + MIB, MemorySegment.ofArray(word))).as("unpinned").isFalse();
+    }
+
+    @Test
+    void theOwnersMemoryIsCopiedAsItIsNow() throws Exception {
+        long mine = client.map(ANONYMOUS, 2 * MIB, 0, PRIVATE);
+        long shared = client.map(ANONYMOUS, MIB, 0, 0);
+        TestNode.Pin pinned = pin(client, shared, MIB, true);
+        UserMemory memory = pinned.memory();
+        client.ask("put %x %x", mine + MIB - 8, 0x1234);
+        assertThat(wordAsOwner(memory, mine + MIB - 8)).isEqualTo(0x1234);
+        assertThat(memory.writeAsOwner(mine + MIB - 4, MemorySegment.ofArray(new int[] {7, 8, 9}))).isTrue();
+        assertThat(client.ask("get %x", mine + MIB)).isEqualTo("900000008");
+
+        HostMemory.WINDOW.set(JAVA_LONG, physical(pinned), 0x11);
+        assertThat(wordAsOwner(memory, shared)).isEqualTo(0x11);
+        client.call("munmap %x %x", shared, MIB);
+        assertThatThrownBy(() -> wordAsOwner(memory, shared)).isInstanceOf(IommufdException.class).extracting("errno").isEqualTo(Errno.EFAULT);
+        assertThat(word(physical(pinned))).as("the pin stays").isEqualTo(0x11);
+
+        client.call("protect %x %x", mine, 4096);
+        assertThat(wordAsOwner(memory, mine)).isZero();
+        assertThatThrownBy(() -> memory.writeAsOwner(mine, MemorySegment.ofArray(new long[1]))).as("read-only").isInstanceOf(IommufdException.class);
+        long none = client.map(ANONYMOUS, MIB, 0, PRIVATE | NO_ACCESS);
+        assertThatThrownBy(() -> wordAsOwner(memory, none)).as("no access").isInstanceOf(IommufdException.class);
+        assertThatThrownBy(() -> wordAsOwner(memory, -4096)).as("no user memory").isInstanceOf(IommufdException.class);
+        client.kill();
+        await().untilAsserted(() -> assertThat(memory.readAsOwner(mine, MemorySegment.ofArray(new long[1]))).as("its owner is gone").isFalse());
+    }
+
+    private static long wordAsOwner(UserMemory memory, long address) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment word = arena.allocate(8);
+            assertThat(memory.readAsOwner(address, word)).isTrue();
+            return word.get(JAVA_LONG, 0);
+        }
+    }
+
+    @Test
+    void aPassedFileIsOpenAsLongAsItIsRetained() throws Exception {
+        long file = client.call("memfd %x", MIB);
+        assertThat(client.call("pinfile %x %x 1 11", file, MIB)).isZero();
+        assertThat(client.call("pinfile %x %x 1 12", file, MIB)).isZero();
+        assertThat(client.call("pinfile %x %x 1 13", file, 2 * MIB)).as("beyond its end").isEqualTo(-EINVAL);
+        assertThat(publisher.pins().passed().count()).isEqualTo(1);
+        TestNode.Pin first = node.pins.remove(0x11L);
+        TestNode.Pin second = node.pins.remove(0x12L);
+        assertThat(second.memory()).as("passed again").isSameAs(first.memory());
+        client.call("close %x", file);
+        first.unpin();
+        assertThat(publisher.pins().passed().count()).isEqualTo(1);
+        PinnedRuns again = new PinnedRuns(1);
+        second.memory().pin(0, 4096, true, again);
+        second.memory().unpin(again.physicalAddress(0), 4096);
+        second.unpin();
+        assertThat(publisher.pins().passed().count()).isZero();
     }
 
     @Test

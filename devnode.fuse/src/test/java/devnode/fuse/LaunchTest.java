@@ -30,12 +30,13 @@ class LaunchTest {
 
     private final TestNode node = new TestNode();
     private NodePublisher publisher;
+    private boolean characterDevices;
 
     @BeforeEach
     void publish() throws IOException, InterruptedException {
         Native.program();
         publisher = new NodePublisher(Optional.empty(), new PermissionRules(), NodeTest.SPIN_NANOS);
-        publisher.add(PATH, node, List.of(TestNode.SLEEP, TestNode.NEW_FILE, TestNode.NEW_FILE_IN_STRUCT));
+        publisher.add(PATH, node, List.of(TestNode.SLEEP, TestNode.NEW_FILE, TestNode.NEW_FILE_IN_STRUCT, TestNode.FILE_BY_NAME, TestNode.FEATURE), FusePublisher.DEFAULT_DRIVER);
     }
 
     @AfterEach
@@ -46,7 +47,7 @@ class LaunchTest {
     }
 
     private int run(String... command) throws InterruptedException {
-        return new Launch(publisher.server(), new TreeSet<>(publisher.descriptorRequests())).run(List.of(command));
+        return new Launch(publisher.server(), new TreeSet<>(publisher.descriptorRequests()), characterDevices).run(List.of(command));
     }
 
     /** Runs a shell command line. @return what it printed */
@@ -77,6 +78,26 @@ class LaunchTest {
         assertThat(shell(Native.program() + " " + PATH + " newfd")).containsExactly("new 1 1", "differs 1", "struct 0 1 7", "use 0 0",
                 "foreign -1 25", "badf -1 9", "wild -1 14", "closed 0 0", "bad 0", "child 1");
         await().until(() -> node.inUse() == 0);
+    }
+
+    @Test
+    void filesComeByNameAndOnCondition() throws Exception {
+        assertThat(shell(Native.program() + " " + PATH + " named")).containsExactly("device 1", "other -1 19", "plain 0 99", "feature 0 1 7");
+    }
+
+    @Test
+    void whatProgramsAreWatchedForIsNamedBeforeTheyStart() throws Exception {
+        publisher.remove(node);
+        publisher.add(PATH, node, List.of(TestNode.NEW_FILE), FusePublisher.DEFAULT_DRIVER);
+        Path late = Files.createFile(directory.resolve("late"));
+        FutureTask<List<String>> client = new FutureTask<>(
+                () -> shell("tail -f -n 1 --pid $$ " + late + " | " + Native.program() + " " + PATH + " late"));
+        Thread.ofPlatform().start(client);
+        await().until(() -> node.inUse() == 1);
+        TestNode second = new TestNode();
+        publisher.add("/dev/vmmtest/late", second, List.of(TestNode.NEW_FILE_IN_STRUCT), FusePublisher.DEFAULT_DRIVER);
+        Files.writeString(late, "/dev/vmmtest/late\n");
+        assertThat(client.get()).containsExactly("waiting", "named 1", "unnamed -1 95");
     }
 
     @Test

@@ -6,6 +6,8 @@ import static org.awaitility.Awaitility.await;
 import devnode.fuse.linux.Linux;
 import iommufd.api.memory.HostMemory;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -42,7 +44,7 @@ class NodeCallsTest extends NodeTest {
     @Test
     void positionedNodesGetOffsets() throws Exception {
         node.positioned = true;
-        assertThat(run("positions")).containsExactly("pread 8 0", "value 1100", "pwrite 4 0", "seek 64 0", "read 8 0", "value 1140");
+        assertThat(run("positions")).containsExactly("pread 8 0", "value 70000001100", "pwrite 4 0", "seek 64 0", "read 8 0", "value 1140");
     }
 
     @Test
@@ -112,6 +114,29 @@ class NodeCallsTest extends NodeTest {
     }
 
     @Test
+    void regionsAreFarApart() throws Exception {
+        int file = Linux.createMemoryFile("regions");
+        Linux.truncate(file, 1L << 44);
+        node.mappable = OptionalInt.of(file);
+        node.positioned = true;
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment word = arena.allocate(ValueLayout.JAVA_INT);
+            for (long region : new long[] {0, 7}) {
+                word.set(ValueLayout.JAVA_INT, 0, (int) (0xca00 + region));
+                Linux.pwrite(file, word.address(), 4, (region << 40) + 8192 + 4096);
+            }
+            assertThat(run("regions")).containsExactly("saw ca00", "pwrite 8 0", "pread 8 0", "value 1118",
+                    "saw ca07", "pwrite 8 0", "pread 8 0", "value 70000001118");
+            for (long region : new long[] {0, 7}) {
+                Linux.pread(file, word.address(), 4, (region << 40) + 8192 + 4100);
+                assertThat(word.get(ValueLayout.JAVA_INT, 0)).isEqualTo((int) (0xbe00 + region));
+            }
+        } finally {
+            Linux.close(file);
+        }
+    }
+
+    @Test
     void nodesWithoutAFileCannotBeMapped() throws Exception {
         assertThat(run("map")).containsExactly("map -1 19");
     }
@@ -119,6 +144,31 @@ class NodeCallsTest extends NodeTest {
     @Test
     void clientsPassEventfdsAndNodes() throws Exception {
         assertThat(run("passfd")).containsExactly("signal 0 0", "count 2", "isnode 1 0", "isdup 1 0", "isnot 0 0", "isbad -1 9");
+    }
+
+    @Test
+    void nodesListenToEventfdsOfClients() throws Exception {
+        assertThat(run("eventfds")).containsExactly("listen 0 0", "bad 0", "reset -1 11", "pipe -1 22", "closed -1 9", "letgo 0 0", "quiet 0");
+        await().untilAsserted(() -> assertThat(Thread.getAllStackTraces().keySet()).extracting(Thread::getName).doesNotContain("devnode-signals"));
+    }
+
+    @Test
+    void aNodeThatIsTakenStaysOpen() throws Exception {
+        try (Client client = start("keep")) {
+            assertThat(client.line()).isEqualTo("keep 2 0");
+            assertThat(client.line()).isEqualTo("closed");
+            Thread.sleep(50);
+            assertThat(node.inUse()).isEqualTo(2);
+            client.send("go on");
+            assertThat(client.line()).isEqualTo("letgo 0 0");
+            assertThat(client.line()).isEqualTo("done");
+            await().until(() -> node.inUse() == 1);
+        }
+    }
+
+    @Test
+    void textsOfClientsAreReadUpToTheirEnd() throws Exception {
+        assertThat(run("text")).containsExactly("spanning 8 0", "cut -1 14", "last 11 0", "long -1 22", "null -1 14");
     }
 
     @Test
@@ -142,7 +192,7 @@ class NodeCallsTest extends NodeTest {
 
     @Test
     void theDirectoryShowsNodesWithTheirPermissions() throws IOException {
-        publisher.add("/dev/other", new TestNode(), List.of());
+        publisher.add("/dev/other", new TestNode(), List.of(), FusePublisher.DEFAULT_DRIVER);
         try (var names = Files.list(directory.resolve("dev"))) {
             assertThat(names.map(Path::getFileName).map(Path::toString)).containsExactlyInAnyOrder("test", "other");
         }

@@ -26,7 +26,7 @@ class NodeLifecycleTest extends NodeTest {
             assertThat(client.line()).isEqualTo("ioctl -1 19");
             assertThat(client.line()).isEqualTo("open -1 2");
             TestNode next = new TestNode();
-            publisher.add(PATH, next, List.of());
+            publisher.add(PATH, next, List.of(), FusePublisher.DEFAULT_DRIVER);
             client.send("go on");
             assertThat(client.rest()).containsExactly("still -1 19", "again 0 0", "back 0 0");
             await().until(() -> next.inUse() == 0);
@@ -66,7 +66,7 @@ class NodeLifecycleTest extends NodeTest {
         long before = openFiles();
         for (int i = 0; i < 20; i++) {
             NodePublisher again = new NodePublisher(i % 2 == 0 ? Optional.empty() : Optional.of(directory.resolve("dev")), new PermissionRules(), NodeTest.SPIN_NANOS);
-            again.add(PATH, node, List.of());
+            again.add(PATH, node, List.of(), FusePublisher.DEFAULT_DRIVER);
             again.close();
         }
         assertThat(openFiles()).isLessThanOrEqualTo(before);

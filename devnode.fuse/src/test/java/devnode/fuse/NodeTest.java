@@ -25,7 +25,7 @@ abstract class NodeTest {
         Native.program();
         Path point = Files.createDirectory(directory.resolve("dev"));
         publisher = new NodePublisher(Optional.of(point), new PermissionRules(), NodeTest.SPIN_NANOS);
-        publisher.add(PATH, node, List.of(TestNode.NEW_FILE, TestNode.NEW_FILE_IN_STRUCT));
+        publisher.add(PATH, node, List.of(TestNode.NEW_FILE, TestNode.NEW_FILE_IN_STRUCT), FusePublisher.DEFAULT_DRIVER);
     }
 
     @AfterEach

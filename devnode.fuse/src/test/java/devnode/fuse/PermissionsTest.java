@@ -36,9 +36,9 @@ class PermissionsTest {
         Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-xr-x"));
         try (NodePublisher publisher = new NodePublisher(Optional.of(directory), new PermissionRules("/dev/all=0:0:0666", "/dev/group=0:65534:0660"), NodeTest.SPIN_NANOS)) {
             TestNode node = new TestNode();
-            publisher.add("/dev/all", node, List.of());
-            publisher.add("/dev/group", new TestNode(), List.of());
-            publisher.add("/dev/root", new TestNode(), List.of());
+            publisher.add("/dev/all", node, List.of(), FusePublisher.DEFAULT_DRIVER);
+            publisher.add("/dev/group", new TestNode(), List.of(), FusePublisher.DEFAULT_DRIVER);
+            publisher.add("/dev/root", new TestNode(), List.of(), FusePublisher.DEFAULT_DRIVER);
             assertThat(open(directory, "all")).containsExactly("open 0 0", "ioctl 0 0");
             assertThat(node.lastOwner.userId()).isEqualTo(65534);
             assertThat(node.lastOwner.sysResource()).isFalse();
@@ -57,7 +57,7 @@ class PermissionsTest {
         Native.program();
         try (NodePublisher publisher = new NodePublisher(Optional.of(directory), new PermissionRules(), NodeTest.SPIN_NANOS)) {
             for (String path : List.of("/dev/a", "/dev/a", "/dev/a/b", "/etc/passwd", "/dev/../etc/x", "/dev//x", "/dev/", "dev/x", "/dev/d/e", "/dev/d")) {
-                publisher.add(path, new TestNode(), List.of());
+                publisher.add(path, new TestNode(), List.of(), FusePublisher.DEFAULT_DRIVER);
             }
             try (var names = Files.walk(directory)) {
                 assertThat(names.map(directory::relativize).map(Path::toString)).containsExactlyInAnyOrder("", "a", "d", "d/e");

@@ -16,9 +16,11 @@ import iommufd.api.node.DeviceNode;
 import iommufd.api.node.OpenNode;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 
@@ -28,6 +30,8 @@ final class TestNode implements DeviceNode {
     static final int SLEEP = TYPE | 5;
     static final int NEW_FILE = TYPE | 9;
     static final int NEW_FILE_IN_STRUCT = TYPE | 10;
+    static final int FILE_BY_NAME = TYPE | 21;
+    static final int FEATURE = TYPE | 22;
 
     final AtomicInteger opened = new AtomicInteger();
     final AtomicInteger closed = new AtomicInteger();
@@ -39,12 +43,13 @@ final class TestNode implements DeviceNode {
     volatile OptionalInt mappable = OptionalInt.empty();
     volatile boolean positioned;
 
-    /** What a client let the node pin. */
+    /** What a client let the node pin, retained. */
     record Pin(UserMemory memory, PinnedRuns runs) {
         void unpin() {
             for (int i = 0; i < runs.count(); i++) {
                 memory.unpin(runs.physicalAddress(i), runs.lengthBytes(i));
             }
+            memory.release();
         }
     }
 
@@ -63,6 +68,7 @@ final class TestNode implements DeviceNode {
     private final class Open implements OpenNode {
         private final int serial;
         private final AtomicBoolean readable = new AtomicBoolean();
+        private final List<ClientFile> kept = new CopyOnWriteArrayList<>();
         private volatile Runnable listener = () -> { };
 
         Open(int serial) {
@@ -93,6 +99,12 @@ final class TestNode implements DeviceNode {
                     lastOwner = caller.owner();
                     yield 0;
                 }
+                case 17 -> answerEventfd(caller, argument);
+                case 18 -> letGo();
+                case 19 -> keep(caller.files().take((int) argument));
+                case 20 -> caller.memory().readString(argument, 64).length();
+                case 21 -> fileByName(caller, argument);
+                case 22 -> feature(caller, argument);
                 default -> throw new IommufdException(Errno.ENOTTY, "unknown");
             };
         }
@@ -153,11 +165,53 @@ final class TestNode implements DeviceNode {
             return 0;
         }
 
+        private long fileByName(Caller caller, long argument) {
+            if (!caller.memory().readString(argument, 4096).equals("0000:00:0a.0")) {
+                throw new IommufdException(Errno.ENODEV, "no such device");
+            }
+            return caller.files().install(new Open(opened.incrementAndGet()), true);
+        }
+
+        /** Opens a file for some arguments only. */
+        private long feature(Caller caller, long argument) {
+            MemorySegment flags = MemorySegment.ofArray(new int[1]);
+            caller.memory().read(argument + 4, flags);
+            return flags.get(JAVA_INT, 0) == 0 ? 0 : installInStruct(caller, argument);
+        }
+
         private long signal(Caller caller, int number) {
             try (ClientFile file = caller.files().take(number)) {
                 file.signal();
                 file.signal();
             }
+            return 0;
+        }
+
+        /** Whenever the first eventfd is signalled, the second one is. */
+        private long answerEventfd(Caller caller, long argument) {
+            MemorySegment struct = MemorySegment.ofArray(new int[2]);
+            caller.memory().read(argument, struct);
+            ClientFile in = caller.files().take(struct.get(JAVA_INT, 0));
+            try {
+                ClientFile out = caller.files().take(struct.get(JAVA_INT, 4));
+                kept.add(out);
+                in.onSignal(out::signal);
+            } catch (IommufdException refused) {
+                in.close();
+                throw refused;
+            }
+            kept.add(in);
+            return 0;
+        }
+
+        private long keep(ClientFile file) {
+            kept.add(file);
+            return file.node().orElseThrow() instanceof Open open && open != this ? open.serial : 0;
+        }
+
+        private long letGo() {
+            kept.forEach(ClientFile::close);
+            kept.clear();
             return 0;
         }
 
@@ -168,6 +222,7 @@ final class TestNode implements DeviceNode {
                 PinnedRuns runs = new PinnedRuns(1);
                 UserMemory memory = file.mappable();
                 memory.pin(0, struct.get(JAVA_LONG, 8), struct.get(JAVA_LONG, 16) != 0, runs);
+                memory.retain();
                 pins.put(struct.get(JAVA_LONG, 24), new Pin(memory, runs));
             }
             return 0;
@@ -185,6 +240,7 @@ final class TestNode implements DeviceNode {
                 }
                 throw refused;
             }
+            memory.retain();
             Pin replaced = pins.put(struct.get(JAVA_LONG, 24), new Pin(memory, runs));
             if (replaced != null) {
                 replaced.unpin();
@@ -195,7 +251,7 @@ final class TestNode implements DeviceNode {
         @Override
         public int read(Caller caller, MemorySegment target, long offset) {
             if (positioned) {
-                target.set(JAVA_LONG_UNALIGNED, 0, 0x1100 + (offset & 0xff));
+                target.set(JAVA_LONG_UNALIGNED, 0, 0x1100 + offset);
                 return 8;
             }
             readable.set(false);
@@ -236,6 +292,7 @@ final class TestNode implements DeviceNode {
 
         @Override
         public void close() {
+            letGo();
             closed.incrementAndGet();
         }
     }

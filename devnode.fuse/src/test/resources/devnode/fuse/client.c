@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,8 +36,15 @@
 #define PIN _IO('t', 14)
 #define PIN_FILE _IO('t', 15)
 #define OWNER _IO('t', 16)
+#define ANSWER_EVENTFD _IO('t', 17)
+#define LET_GO _IO('t', 18)
+#define KEEP_NODE _IO('t', 19)
+#define TEXT_LENGTH _IO('t', 20)
+#define FILE_BY_NAME _IO('t', 21)
+#define FEATURE _IO('t', 22)
 
 struct sum { uint64_t a, b, sum, process; };
+struct events { int32_t in, out; };
 struct pin { uint64_t address, length, writable, slot; };
 
 static int node;
@@ -49,6 +57,26 @@ static double now(void) {
 }
 
 static void show(const char *what, long result) { printf("%s %ld %d\n", what, result, result < 0 ? errno : 0); }
+
+/* One line for what a way to call stat(2) tells: whether it is a character device, its number, and whether the rest is sane. */
+static void show_stat(const char *what, int result, struct stat *s) {
+  if (result) { show(what, result); return; }
+  printf("%s %d %u:%u %d\n", what, S_ISCHR(s->st_mode), major(s->st_rdev), minor(s->st_rdev),
+      (s->st_mode & 07777) == 0600 && s->st_size == 0 && s->st_nlink == 1 && s->st_uid == 0 && s->st_ino && s->st_dev && s->st_blksize == 4096);
+}
+
+static double per_call(void (*call)(void), int n) {
+  for (int i = 0; i < n / 10; i++) call();
+  double begin = now();
+  for (int i = 0; i < n; i++) call();
+  return (now() - begin) * 1e6 / n;
+}
+
+static void call_getppid(void) { syscall(SYS_getppid); }
+static void call_stat(void) { struct stat s; stat("/etc/hostname", &s); }
+static void call_fstat(void) { struct stat s; fstat(0, &s); }
+static void call_stat_node(void) { struct stat s; stat(path, &s); }
+static void call_ioctl(void) { ioctl(0, 0x9999, 0); }
 
 static void *sleeper(void *unused) { return (void *)(long)ioctl(node, SLEEP, 300); }
 
@@ -319,6 +347,63 @@ int main(int argc, char **argv) {
     printf("other %x\n", (void *)o == MAP_FAILED ? 0 : o[1]);
     uint64_t v;
     show("pread", pread(node, &v, 8, 7L << 40));
+  } else if (!strcmp(command, "regions")) { /* offsets as VFIO has them: the number of a region in the bits from 40 on */
+    for (long region = 0; region < 8; region += 7) {
+      volatile uint32_t *m = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, node, (region << 40) + 8192);
+      if ((void *)m == MAP_FAILED) { show("map", -1); return 0; }
+      printf("saw %x\n", m[1024]);
+      m[1025] = 0xbe00 + region;
+      uint64_t v = 1;
+      show("pwrite", pwrite(node, &v, 8, (region << 40) + 16));
+      show("pread", pread(node, &v, 8, (region << 40) + 24));
+      printf("value %lx\n", v);
+    }
+  } else if (!strcmp(command, "eventfds")) {
+    struct events e = {eventfd(0, EFD_NONBLOCK), eventfd(0, 0)};
+    int p[2];
+    uint64_t count = 3;
+    write(e.in, &count, 8); /* before anybody listens */
+    show("listen", ioctl(node, ANSWER_EVENTFD, &e));
+    int bad = 0;
+    for (int i = 0; i < 1000; i++) {
+      if (read(e.out, &count, 8) != 8 || count != 1) bad++;
+      count = 1;
+      write(e.in, &count, 8);
+    }
+    read(e.out, &count, 8);
+    printf("bad %d\n", bad);
+    show("reset", read(e.in, &count, 8));
+    struct events second = {e.in, e.out};
+    pipe(p);
+    second.in = p[0];
+    show("pipe", ioctl(node, ANSWER_EVENTFD, &second));
+    second.in = 999;
+    show("closed", ioctl(node, ANSWER_EVENTFD, &second));
+    close(e.in); /* the node has a copy of its own */
+    show("letgo", ioctl(node, LET_GO, 0));
+    struct pollfd o = {e.out, POLLIN, 0};
+    printf("quiet %d\n", poll(&o, 1, 0));
+  } else if (!strcmp(command, "keep")) {
+    int other = open(path, O_RDWR);
+    show("keep", ioctl(node, KEEP_NODE, other));
+    close(other);
+    printf("closed\n");
+    char line[8];
+    fgets(line, sizeof line, stdin);
+    show("letgo", ioctl(node, LET_GO, 0));
+    printf("done\n");
+    fgets(line, sizeof line, stdin);
+  } else if (!strcmp(command, "text")) {
+    char *m = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    strcpy(m + 4090, "01234567");
+    show("spanning", ioctl(node, TEXT_LENGTH, m + 4090));
+    munmap(m + 4096, 4096);
+    show("cut", ioctl(node, TEXT_LENGTH, m + 4090));
+    strcpy(m + 4084, "0123456789a");
+    show("last", ioctl(node, TEXT_LENGTH, m + 4084));
+    memset(m, 'x', 4096);
+    show("long", ioctl(node, TEXT_LENGTH, m));
+    show("null", ioctl(node, TEXT_LENGTH, 0));
   } else if (!strcmp(command, "newfd")) {
     int f = ioctl(node, NEW_FILE, 0);
     printf("new %d %d\n", f >= 0, f < 0 ? errno : fcntl(f, F_GETFD));
@@ -339,6 +424,73 @@ int main(int argc, char **argv) {
     pid_t child = fork();
     if (!child) { int x = ioctl(node, NEW_FILE, 0); printf("child %d\n", x >= 0); fflush(stdout); _exit(0); }
     waitpid(child, 0, 0);
+  } else if (!strcmp(command, "stat")) {
+    struct stat s;
+    show_stat("stat", stat(path, &s), &s);
+    show_stat("fstat", fstat(node, &s), &s);
+    show_stat("lstat", lstat(path, &s), &s);
+    show_stat("empty", fstatat(node, "", &s, AT_EMPTY_PATH), &s);
+    char here[256] = "";
+    strcpy(here, path);
+    *strrchr(here, '/') = 0;
+    int directory = open(here, O_RDONLY | O_DIRECTORY);
+    show_stat("at", fstatat(directory, strrchr(path, '/') + 1, &s, 0), &s);
+    chdir(here);
+    show_stat("relative", stat(strrchr(path, '/') + 1, &s), &s);
+    chdir("/usr/bin");
+    char up[512];
+    sprintf(up, "../..%s", path);
+    show_stat("up", stat(up, &s), &s);
+    char link[] = "/tmp/devnode-link-XXXXXX";
+    close(mkstemp(link));
+    unlink(link);
+    symlink(path, link);
+    show_stat("link", stat(link, &s), &s);
+    printf("itself %d\n", !lstat(link, &s) && S_ISLNK(s.st_mode));
+    unlink(link);
+#ifdef SYS_stat
+    show_stat("old", syscall(SYS_stat, path, &s), &s);
+    show_stat("old", syscall(SYS_lstat, path, &s), &s);
+    show_stat("old", syscall(SYS_fstat, node, &s), &s);
+#endif
+    struct statx x;
+    int r = statx(AT_FDCWD, path, 0, STATX_BASIC_STATS, &x);
+    printf("statx %d %d %u:%u\n", r, S_ISCHR(x.stx_mode), x.stx_rdev_major, x.stx_rdev_minor);
+    printf("null %d\n", !stat("/dev/null", &s) && S_ISCHR(s.st_mode) && s.st_rdev == makedev(1, 3));
+    printf("directory %d\n", !stat(here, &s) && S_ISDIR(s.st_mode));
+    int p[2];
+    pipe(p);
+    printf("pipe %d\n", !fstat(p[0], &s) && S_ISFIFO(s.st_mode));
+    show("none", stat("/dev/no-such-node", &s));
+    show("badf", fstat(999, &s));
+    show("wild", syscall(SYS_newfstatat, AT_FDCWD, path, 16, 0));
+    show("nowhere", syscall(SYS_newfstatat, AT_FDCWD, 16, &s, 0));
+    int before = stat("/proc/self/exe", &s);
+    printf("self %d %d\n", before, S_ISREG(s.st_mode));
+  } else if (!strcmp(command, "statcost")) {
+    printf("getppid %.0f ioctl %.0f stat %.0f fstat %.0f node %.0f\n", per_call(call_getppid, 200000), per_call(call_ioctl, 200000),
+        per_call(call_stat, n), per_call(call_fstat, n), per_call(call_stat_node, n));
+  } else if (!strcmp(command, "named")) { /* as VFIO_GROUP_GET_DEVICE_FD and VFIO_DEVICE_FEATURE */
+    int f = ioctl(node, FILE_BY_NAME, "0000:00:0a.0");
+    printf("device %d\n", f >= 0 && ioctl(f, SERIAL, 0) > 0);
+    show("other", ioctl(node, FILE_BY_NAME, "0000:00:0b.0"));
+    struct { uint32_t size, flags; int32_t fd, rest; } s = {16, 0, 99, 7};
+    int r = ioctl(node, FEATURE, &s);
+    printf("plain %d %d\n", r, s.fd);
+    s.flags = 1;
+    r = ioctl(node, FEATURE, &s);
+    printf("feature %d %d %d\n", r, s.fd != 99 && ioctl(s.fd, NOTHING, 0) == 0, s.rest);
+  } else if (!strcmp(command, "late")) { /* a node that comes later */
+    printf("waiting\n");
+    char late[256];
+    fgets(late, sizeof late, stdin);
+    late[strcspn(late, "\n")] = 0;
+    int l;
+    while ((l = open(late, O_RDWR)) < 0) usleep(10000);
+    int f = ioctl(l, NEW_FILE, 0);
+    printf("named %d\n", f >= 0 && ioctl(f, NOTHING, 0) == 0);
+    struct { uint64_t padding; int32_t fd; int32_t rest; } s = {1, -1, 7};
+    show("unnamed", ioctl(l, NEW_FILE_IN_STRUCT, &s));
   } else if (!strcmp(command, "newmap")) {
     int f = ioctl(node, NEW_FILE, 0), g = ioctl(node, NEW_FILE, 0);
     volatile uint32_t *m = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, f, 0);

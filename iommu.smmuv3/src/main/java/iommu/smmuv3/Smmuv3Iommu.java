@@ -56,6 +56,11 @@ public final class Smmuv3Iommu implements IommuHardware {
                 options = {@Option(label = "first", value = "1"), @Option(label = "second", value = "2")})
         int stage() default 1;
 
+        /** Where interrupt messages go. */
+        @AttributeDefinition(name = "Message window",
+                description = "First IOVA of the MiB that is kept free for interrupt messages; -1 is where machines of the host's architecture have no memory")
+        long message_window() default -1;
+
         /** Width of StreamIDs. */
         @AttributeDefinition(name = "StreamID bits",
                 description = "16 for one PCI segment, and one more for each doubling of segments")
@@ -71,8 +76,16 @@ public final class Smmuv3Iommu implements IommuHardware {
         SmmuFeatures features = new SmmuFeatures(configuration.streamid_bits(), SmmuFeatures.DEFAULT.substreamIdBits(),
                 SmmuFeatures.DEFAULT.queueEntriesLg2());
         backend = new Smmuv3Backend(configuration.iommu_name(), features,
-                new DriverOptions(granuleLg2, configuration.stage() == 2), memory.tables());
+                new DriverOptions(granuleLg2, configuration.stage() == 2, messageWindow(configuration.message_window())), memory.tables());
         LOG.debug("{} serves", backend.name());
+    }
+
+    /** Guests are mostly of the host's architecture, and have memory where others have none. */
+    private static long messageWindow(long configured) {
+        if (configured != -1) {
+            return configured;
+        }
+        return System.getProperty("os.arch").equals("amd64") ? DriverOptions.X86_MESSAGE_WINDOW : DriverOptions.ARM_MESSAGE_WINDOW;
     }
 
     @Deactivate

@@ -33,6 +33,6 @@ record Smmuv3UnderTest(DriverOptions options) implements BackendUnderTest {
     @Override
     public RunningBackend open(PhysicalMemory memory) {
         var backend = new Smmuv3Backend("smmu0", SmmuFeatures.DEFAULT, options, memory.tables());
-        return new RunningBackend(backend, backend::close);
+        return new RunningBackend(backend, backend::close).withFarMemory(backend.farPath()::connect);
     }
 }

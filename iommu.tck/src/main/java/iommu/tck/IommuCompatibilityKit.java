@@ -27,6 +27,15 @@ public abstract class IommuCompatibilityKit {
     }
 
     @Nested
+    @DisplayName("memory behind the physical window")
+    class Far extends FarMemoryContract {
+        @Override
+        BackendUnderTest backend() {
+            return IommuCompatibilityKit.this.backend();
+        }
+    }
+
+    @Nested
     @DisplayName("refused requests and fault records")
     class Permission extends PermissionContract {
         @Override

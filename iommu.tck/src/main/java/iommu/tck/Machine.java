@@ -8,6 +8,7 @@ import iommufd.api.hardware.HardwareDomain;
 import iommufd.api.hardware.IommuHardware;
 import iommufd.api.hardware.PagingDomain;
 import iommufd.api.hardware.ReservedRegion;
+import iommufd.api.memory.FarMemory;
 import iommufd.api.memory.PinnedRuns;
 import java.util.ArrayList;
 import java.util.List;
@@ -46,6 +47,15 @@ final class Machine implements AutoCloseable {
 
     IommuHardware hardware() {
         return backend.hardware();
+    }
+
+    boolean reachesFarMemory() {
+        return backend.farMemory().isPresent();
+    }
+
+    /** From now on far addresses lead to {@code far}. */
+    void connect(FarMemory far) {
+        backend.farMemory().orElseThrow().accept(far);
     }
 
     /** Device {@code index}, which can send any PASID. */

@@ -40,10 +40,18 @@ enum Defect {
     ADD_NOT_ATOMIC("Transfer.additionsOfTwoPortsAreAllCounted"),
     ATOMICS_LEAVE_THE_STATUS("Transfer.statusIsThatOfTheLatestRequest"),
 
+    // Memory behind the window
+    FAR_ADDRESSES_CUT("Far.farMemoryIsReachedFromItsFirstByteToItsLast", "Far.aScatterListMayMixNearAndFarPieces"),
+    FAR_REQUESTS_MOVE_HALF_A_PAGE("Far.farMemoryIsReachedFromItsFirstByteToItsLast", "Far.entriesOfEverySizeLeadToFarMemory",
+            "Far.aRequestGoesThroughNearAndFarPages"),
+    FAR_ATOMICS_SERVED("Far.atomicsOnFarMemoryEndWithoutAnswer"),
+    FAR_FAILURES_IGNORED("Far.whatIsGoneEndsWithoutAnswerAndReadsAsZeros", "Far.untilThereIsAServiceFarRequestsEndWithoutAnswer"),
+    DIRTY_MISSES_FAR_WRITES("Far.writtenFarPagesAreDirty"),
+
     // Refused requests
     PERMISSION_IGNORED("Permission.aReadOnlyPageRefusesWrites", "Permission.aWriteOnlyPageRefusesReads",
             "Permission.permissionsHoldInEntriesOfEverySize", "Permission.aPageRemappedWithOtherRightsHasThoseOnly",
-            "Permission.atomicsNeedBothRights", "Permission.aWriteStopsAtTheRefusedPage"),
+            "Permission.atomicsNeedBothRights", "Permission.aWriteStopsAtTheRefusedPage", "Far.aReadOnlyFarPageRefusesWrites"),
     WRITES_GO_ON_AFTER_A_REFUSED_PAGE("Permission.aWriteStopsAtTheRefusedPage", "Permission.aWriteStopsAtTheHole",
             "Permission.aScatterWriteStopsAtTheRefusedPiece"),
     REFUSED_READS_DELIVER_BYTES("Permission.aReadAcrossAHoleDeliversZerosOnly",
@@ -81,7 +89,7 @@ enum Defect {
             "Invalidation.aRemappedPageLeadsToTheNewMemory", "Invalidation.aLargePageGivesWayToSmallOnesAndBack",
             "Invalidation.unmapOfManyCachedPagesForgetsEachOfThem", "Invalidation.aPortThatSleptThroughManyUnmapsMissesNone",
             "Invalidation.dmaInFlightNeverReachesAnUnmappedPage", "Invalidation.tablesComeAndGoUnderDmaThatWandersThroughThem",
-            "RandomSequence.randomSequencesBehaveAsTheModel"),
+            "Far.anUnmappedFarPageIsNotReachedAndItsIovaCanBecomeNear", "RandomSequence.randomSequencesBehaveAsTheModel"),
     REFUSALS_CACHED("Invalidation.aRefusedPageIsReachedOnceItIsMapped"),
 
     // Dirty tracking

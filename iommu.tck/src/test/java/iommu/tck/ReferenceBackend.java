@@ -6,10 +6,12 @@ import iommufd.api.dma.EndpointDescription;
 import iommufd.api.hardware.FaultSink;
 import iommufd.api.hardware.HardwareEndpoint;
 import iommufd.api.hardware.IommuHardware;
+import iommufd.api.memory.FarMemory;
 import iommufd.api.memory.TableMemory;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.StampedLock;
@@ -27,6 +29,7 @@ final class ReferenceBackend implements IommuHardware {
 
     final TableMemory tables;
     final Defect defect;
+    volatile Optional<FarMemory> far = Optional.empty();
     private final StampedLock lock = new StampedLock();
     private final Map<Integer, ReferenceEndpoint> endpoints = new HashMap<>();
     /** For defects only: open tables of all instances, and the latest one of this. */

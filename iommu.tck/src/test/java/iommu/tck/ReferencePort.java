@@ -9,6 +9,7 @@ import iommufd.api.dma.DmaStatus;
 import iommufd.api.dma.Pasid;
 import iommufd.api.dma.ScatterList;
 import iommufd.api.hardware.HardwarePort;
+import iommufd.api.memory.FarMemory;
 import iommufd.api.memory.HostMemory;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -149,7 +150,9 @@ final class ReferencePort implements HardwarePort {
         long stale = has(Defect.UNMAP_UNNOTICED_BY_WARM_PORTS) ? stalePages.getOrDefault(key(iova, accessBit), -1L) : -1L;
         if (stale >= 0) {
             long run = Math.min(left, restOfPage(iova));
-            copy(buffer, offset, stale | iova & 0xfff, run, accessBit);
+            if (!copyFar(buffer, offset, stale | iova & 0xfff, run, accessBit)) {
+                copy(buffer, offset, stale | iova & 0xfff, run, accessBit);
+            }
             return run;
         }
         int entry = entry(iova, accessBit);
@@ -159,13 +162,15 @@ final class ReferencePort implements HardwarePort {
         ReferenceDomain domain = domain();
         long run = Math.min(left, domain.last(entry) - iova + 1);
         long address = domain.address(entry, iova);
-        if (!HostMemory.isBacked(address)) {
+        boolean near = HostMemory.isBacked(address);
+        if (near) {
+            copy(buffer, offset, address, run, accessBit);
+        } else if (!copyFar(buffer, offset, address, run, accessBit)) {
             refusedKind = has(Defect.MISSING_MEMORY_CALLED_FAULT) ? DmaFault.Kind.TRANSLATION : DmaFault.Kind.EXTERNAL_ABORT;
             return -1;
         }
-        copy(buffer, offset, address, run, accessBit);
         if (accessBit == WRITE_BIT && !has(Defect.DIRTY_MISSES_REFUSED_WRITES) && (first || !has(Defect.DIRTY_FIRST_PAGE_ONLY))
-                || has(Defect.READS_ARE_DIRTY)) {
+                && (near || !has(Defect.DIRTY_MISSES_FAR_WRITES)) || has(Defect.READS_ARE_DIRTY)) {
             markWritten(domain, entry);
         }
         if (has(Defect.UNMAP_UNNOTICED_BY_WARM_PORTS)) {
@@ -180,6 +185,18 @@ final class ReferencePort implements HardwarePort {
         } else {
             MemorySegment.copy(buffer, offset, WINDOW, address, has(Defect.WRITES_ONE_BYTE_MORE) ? run + 1 : run);
         }
+    }
+
+    /** @return false if there is no far memory at {@code address} */
+    private boolean copyFar(MemorySegment buffer, long offset, long address, long run, int accessBit) {
+        if (!FarMemory.isFar(address)) {
+            return false;
+        }
+        long there = has(Defect.FAR_ADDRESSES_CUT) ? FarMemory.START | address & FarMemory.START - 1 : address;
+        MemorySegment part = buffer.asSlice(offset, has(Defect.FAR_REQUESTS_MOVE_HALF_A_PAGE) ? Math.min(run, 2048) : run);
+        boolean copied = backend.far.isPresent()
+                && (accessBit == READ_BIT ? backend.far.get().read(there, part) : backend.far.get().write(there, part));
+        return copied || has(Defect.FAR_FAILURES_IGNORED);
     }
 
     private void markWritten(ReferenceDomain domain, int entry) {
@@ -299,6 +316,10 @@ final class ReferencePort implements HardwarePort {
             return 0;
         }
         long address = domain().address(entry, iova);
+        if (has(Defect.FAR_ATOMICS_SERVED) && FarMemory.isFar(address)) {
+            status = DmaStatus.DONE;
+            return 0;
+        }
         if (!HostMemory.isBacked(address)) {
             refusedKind = DmaFault.Kind.EXTERNAL_ABORT;
             status = DmaStatus.ABORTED;

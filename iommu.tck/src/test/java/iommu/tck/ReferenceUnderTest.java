@@ -14,7 +14,8 @@ record ReferenceUnderTest(Defect defect) implements BackendUnderTest {
 
     @Override
     public RunningBackend open(PhysicalMemory memory) {
-        return new RunningBackend(new ReferenceBackend(memory.tables(), defect), () -> { });
+        ReferenceBackend backend = new ReferenceBackend(memory.tables(), defect);
+        return new RunningBackend(backend, () -> { }).withFarMemory(memoryBehind -> backend.far = Optional.of(memoryBehind));
     }
 
     @Override

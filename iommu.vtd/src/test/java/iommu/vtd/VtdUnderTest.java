@@ -24,7 +24,7 @@ record VtdUnderTest(VtdFeatures features, int levels) implements BackendUnderTes
     @Override
     public RunningBackend open(PhysicalMemory memory) {
         VtdBackend backend = new VtdBackend(memory.tables(), features, new VtdDriverOptions("vtd-under-test", 0, levels));
-        return new RunningBackend(backend, backend::close);
+        return new RunningBackend(backend, backend::close).withFarMemory(backend.farPath()::connect);
     }
 
     @Override

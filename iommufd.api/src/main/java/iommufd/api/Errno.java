@@ -23,6 +23,7 @@ public enum Errno {
     ESPIPE(29),
     ERANGE(34),
     EDEADLOCK(35),
+    ENOMSG(42),
     EBADE(52),
     EOVERFLOW(75),
     EBADFD(77),

@@ -1,32 +1,21 @@
 package iommufd.api;
 
-import java.util.Arrays;
-
-/**
- * A vendor's description of a virtual IOMMU ({@code enum iommu_viommu_type} and its structure).
- *
- * @param type number of the vIOMMU type, such as 1 for {@code IOMMU_VIOMMU_TYPE_ARM_SMMUV3}
- * @param bytes the structure, native byte order; empty where the type has none
- */
-public record ViommuTable(int type, byte[] bytes) {
-    /** Copies {@code bytes}. */
-    public ViommuTable {
-        bytes = bytes.clone();
+/** A vendor's description of a virtual IOMMU ({@code enum iommu_viommu_type} and its structure). */
+public final class ViommuTable extends VendorStructure {
+    /**
+     * @param type number of the vIOMMU type, such as 1 for {@code IOMMU_VIOMMU_TYPE_ARM_SMMUV3}
+     * @param bytes the structure, native byte order; empty where the type has none; copied
+     */
+    public ViommuTable(int type, byte[] bytes) {
+        super(type, bytes);
     }
 
-    /** A copy of the structure. */
-    @Override
-    public byte[] bytes() {
-        return bytes.clone();
+    private ViommuTable(int type, long lengthBytes, IommufdException reason) {
+        super(type, lengthBytes, reason);
     }
 
-    @Override
-    public boolean equals(Object other) {
-        return other instanceof ViommuTable that && type == that.type && Arrays.equals(bytes, that.bytes);
-    }
-
-    @Override
-    public int hashCode() {
-        return 31 * type + Arrays.hashCode(bytes);
+    /** One whose {@link #bytes} throws {@code reason}. */
+    public static ViommuTable unreadable(int type, long lengthBytes, IommufdException reason) {
+        return new ViommuTable(type, lengthBytes, reason);
     }
 }

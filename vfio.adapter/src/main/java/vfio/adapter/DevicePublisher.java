@@ -14,6 +14,7 @@ import org.osgi.framework.ServiceRegistration;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.component.annotations.Modified;
 import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ReferenceCardinality;
 import org.osgi.service.component.annotations.ReferencePolicy;
@@ -69,6 +70,12 @@ public final class DevicePublisher {
                 withdraw(group);
             }
         });
+    }
+
+    /** Devices stay where they are. */
+    @Modified
+    void modified(AdapterConfiguration configuration) {
+        registry.patience(configuration.unplug_patience_millis());
     }
 
     /** A model is deployed. */

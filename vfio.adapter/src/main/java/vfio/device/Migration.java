@@ -55,6 +55,11 @@ public interface Migration {
         throw new IommufdException(Errno.EOPNOTSUPP, "this device's state is copied while it is stopped");
     }
 
+    /** How much {@link #copyRunning()} would give now; 0 if nothing has changed since the last read. */
+    default long runningBytes() {
+        return 0;
+    }
+
     /**
      * Takes the state that another device gave. Closing ends it: the device then has that state, stopped.
      *

@@ -13,9 +13,15 @@ import iommufd.api.uapi.VfioIommuType1DmaUnmap;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import vfio.compat.container.ContainerOptions;
 
 /** DIRTY_PAGES, and bitmaps of UNMAP_DMA. */
@@ -235,6 +241,54 @@ class DirtyPagesTest {
         assertThat(rig.unmap(container, 1 | 2, 0, 0)).as("a bitmap of everything").isEqualTo("EINVAL");
         assertThat(rig.unmap(container, 1 | 4, IOVA, 4 * PAGE)).isEqualTo("EINVAL");
         assertThat(dirty(IOVA, 4)).as("still there; of the bitmap that could not be written nobody knows").containsExactly(0, 1, 2, 3);
+    }
+
+    /** Random mappings, writes and reads of the record against a set of pages. */
+    @ParameterizedTest(name = "seed {0}")
+    @ValueSource(longs = {1, 2, 3, 4})
+    void theRecordIsExact(long seed) {
+        Random random = new Random(seed);
+        TreeMap<Integer, Integer> mappings = new TreeMap<>();   // first page to number of pages
+        TreeSet<Integer> written = new TreeSet<>();
+        rig.dirtyPages(container, START);
+        for (int i = 0; i < 1_500; i++) {
+            String what = "seed %d, operation %d".formatted(seed, i);
+            int first = random.nextInt(500);
+            int pages = 1 + random.nextInt(Math.min(90, 512 - first));
+            Map.Entry<Integer, Integer> there = mappings.floorEntry(first);
+            switch (random.nextInt(6)) {
+                case 0 -> {
+                    Map.Entry<Integer, Integer> below = mappings.lowerEntry(first + pages);
+                    boolean free = below == null || below.getKey() + below.getValue() <= first;
+                    assertThat(rig.map(container, Rig.READ_WRITE, IOVA + first * PAGE, TestClient.BUFFER, pages * PAGE)).as(what).isEqualTo(free ? "0" : "EEXIST");
+                    if (free) {
+                        mappings.put(first, pages);
+                    }
+                }
+                case 1 -> {
+                    if (there != null) {
+                        MemorySegment bits = rig.client.at(TestClient.BITMAP, 64);
+                        bits.fill((byte) 0);
+                        int end = there.getKey() + there.getValue();
+                        assertThat(unmap(IOVA + there.getKey() * PAGE, there.getValue() * PAGE, 48, PAGE, 64, TestClient.BITMAP)).as(what).isEqualTo("0");
+                        var gone = written.subSet(there.getKey(), end);
+                        assertThat(set(bits)).as(what).isEqualTo(gone.stream().map(page -> page - there.getKey()).toList());
+                        gone.clear();
+                        mappings.remove(there.getKey());
+                    }
+                }
+                case 2 -> {
+                    assertThat(dirty(IOVA, 512)).as(what).isEqualTo(List.copyOf(written));
+                    written.clear();
+                }
+                default -> {
+                    if (there != null && first < there.getKey() + there.getValue()) {
+                        dma(IOVA + first * PAGE);
+                        written.add(first);
+                    }
+                }
+            }
+        }
     }
 
     @Test

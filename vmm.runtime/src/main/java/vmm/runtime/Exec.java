@@ -39,7 +39,9 @@ final class Exec {
             for (Path bundle : options.bundles()) {
                 bundles.installBundle(bundle.toUri().toString()).start(Bundle.START_TRANSIENT);
             }
-            return options.trace() ? traced(bundles, err, options) : launch(bundles, err, options.command());
+            try (PluggedDevices _ = PluggedDevices.plug(bundles, options.devices(), PATIENCE)) {
+                return options.trace() ? traced(bundles, err, options) : launch(bundles, err, options);
+            }
         } catch (BundleException | IOException | IommufdException refused) {
             LOG.debug("launching {}", options, refused);
             err.println("vmm exec: " + (refused instanceof IOException ? "the trace cannot be written: " : "") + refused.getMessage());
@@ -49,14 +51,14 @@ final class Exec {
 
     private static int traced(BundleContext bundles, PrintStream err, ExecOptions options) throws IOException, InterruptedException {
         if (options.traceFile().isEmpty()) {
-            return traced(bundles, err, err, options.command());
+            return traced(bundles, err, err, options);
         }
         try (PrintStream file = new PrintStream(new BufferedOutputStream(Files.newOutputStream(options.traceFile().get())))) {
-            return traced(bundles, err, file, options.command());
+            return traced(bundles, err, file, options);
         }
     }
 
-    private static int traced(BundleContext bundles, PrintStream err, PrintStream lines, List<String> command) throws InterruptedException {
+    private static int traced(BundleContext bundles, PrintStream err, PrintStream lines, ExecOptions options) throws InterruptedException {
         ServiceTracker<NodeActivity, NodeActivity> tracker = new ServiceTracker<>(bundles, NodeActivity.class, null);
         tracker.open();
         try {
@@ -66,14 +68,14 @@ final class Exec {
                 return NOT_STARTED;
             }
             try (NodeActivity.Tracing _ = activity.trace(lines::println)) {
-                return launch(bundles, err, command);
+                return launch(bundles, err, options);
             }
         } finally {
             tracker.close();
         }
     }
 
-    private static int launch(BundleContext bundles, PrintStream err, List<String> command) throws InterruptedException {
+    private static int launch(BundleContext bundles, PrintStream err, ExecOptions options) throws InterruptedException {
         ServiceTracker<ClientLauncher, ClientLauncher> tracker = new ServiceTracker<>(bundles, ClientLauncher.class, null);
         tracker.open();
         try {
@@ -82,7 +84,7 @@ final class Exec {
                 err.println("vmm exec: nothing here launches programs; is the bundle devnode.fuse deployed and active?");
                 return NOT_STARTED;
             }
-            return launcher.run(command);
+            return launcher.run(options.command(), options.characterDevices());
         } finally {
             tracker.close();
         }

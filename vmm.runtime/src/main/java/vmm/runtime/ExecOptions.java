@@ -2,36 +2,62 @@ package vmm.runtime;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
  * How {@code ./vmm exec} runs a program.
  *
  * @param bundles files of bundles to deploy besides
+ * @param devices what to plug in for it
+ * @param characterDevices whether it sees nodes as character devices
  * @param trace whether every call of a device node is told
  * @param traceFile where; empty for the terminal
  * @param command the program and its arguments
  */
-record ExecOptions(List<Path> bundles, boolean trace, Optional<Path> traceFile, List<String> command) {
-    static final String USAGE = "Usage: ./vmm exec [--with BUNDLE]... [--trace [FILE]] -- COMMAND [ARGUMENT...]";
+record ExecOptions(List<Path> bundles, List<DeviceOption> devices, boolean characterDevices, boolean trace, Optional<Path> traceFile, List<String> command) {
+    static final String USAGE =
+            "Usage: ./vmm exec [--with BUNDLE]... [--device MODEL [--set KEY=VALUE]...]... [--char-devices] [--trace [FILE]] -- COMMAND [ARGUMENT...]";
+
+    /**
+     * A device.
+     *
+     * @param model what it is, such as {@code nvme}
+     * @param settings its configuration; a key may have several values
+     */
+    record DeviceOption(String model, Map<String, List<String>> settings) {}
 
     private static final String END_OF_OPTIONS = "--";
     /** Followed by the file of one more bundle to deploy. */
     private static final String WITH = "--with";
+    private static final String CHARACTER_DEVICES = "--char-devices";
     private static final String TRACE = "--trace";
+    /** Followed by a model. */
+    private static final String DEVICE = "--device";
+    /** Followed by KEY=VALUE for the device before it. */
+    private static final String SET = "--set";
 
     /** @throws IllegalArgumentException if the arguments make no sense */
     static ExecOptions parse(List<String> arguments) {
         List<Path> bundles = new ArrayList<>();
+        List<DeviceOption> devices = new ArrayList<>();
+        boolean characterDevices = false;
         boolean trace = false;
         Optional<Path> traceFile = Optional.empty();
         int next = 0;
         while (next < arguments.size() && arguments.get(next).startsWith("-") && !arguments.get(next).equals(END_OF_OPTIONS)) {
-            boolean followed = next + 1 < arguments.size() && !arguments.get(next + 1).startsWith("-");
             String option = arguments.get(next);
+            boolean followed = !option.equals(CHARACTER_DEVICES) && next + 1 < arguments.size() && !arguments.get(next + 1).startsWith("-");
             if (option.equals(WITH) && followed) {
                 bundles.add(Path.of(arguments.get(next + 1)));
+            } else if (option.equals(DEVICE) && followed) {
+                devices.add(new DeviceOption(arguments.get(next + 1), new LinkedHashMap<>()));
+            } else if (option.equals(SET) && followed && !devices.isEmpty() && arguments.get(next + 1).indexOf('=') > 0) {
+                set(devices.getLast(), arguments.get(next + 1));
+            } else if (option.equals(CHARACTER_DEVICES)) {
+                characterDevices = true;
             } else if (option.equals(TRACE)) {
                 trace = true;
                 traceFile = followed ? Optional.of(Path.of(arguments.get(next + 1))) : Optional.empty();
@@ -49,6 +75,11 @@ record ExecOptions(List<Path> bundles, boolean trace, Optional<Path> traceFile, 
         if (command.isEmpty()) {
             throw new IllegalArgumentException(USAGE);
         }
-        return new ExecOptions(List.copyOf(bundles), trace, traceFile, List.copyOf(command));
+        return new ExecOptions(List.copyOf(bundles), List.copyOf(devices), characterDevices, trace, traceFile, List.copyOf(command));
+    }
+
+    private static void set(DeviceOption device, String setting) {
+        int equals = setting.indexOf('=');
+        device.settings().computeIfAbsent(setting.substring(0, equals), _ -> new ArrayList<>()).add(setting.substring(equals + 1));
     }
 }

@@ -9,7 +9,6 @@ import iommufd.api.IommufdException;
 import iommufd.api.node.ClientLauncher;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.List;
 
 /**
  * A process that inherits terminal, environment, working directory, namespaces and filters of the thread that starts it. Started by
@@ -22,11 +21,18 @@ final class ChildProcess {
     private boolean ended;
 
     /** @return 0, or the error number of why it could not be started */
-    synchronized int start(List<String> command) {
-        int started = Spawn.start(command);
+    synchronized int start(Spawn spawn) {
+        int started = spawn.start();
         process = Math.max(0, started);
         ended = started < 0;
         return Math.max(0, -started);
+    }
+
+    /** Does once what {@link #start} and {@link #await} do. */
+    void rehearse() {
+        try (Arena arena = Arena.ofConfined()) {
+            Linux.waitpid(Integer.MAX_VALUE, arena.allocate(JAVA_INT)); // there is no such child
+        }
     }
 
     /** Sends a signal, unless the process has not started or has ended. */

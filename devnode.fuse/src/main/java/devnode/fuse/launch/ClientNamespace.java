@@ -10,9 +10,16 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SortedSet;
+import java.util.TreeSet;
 
-/** A mount namespace in which {@code /dev} holds what it held before, and the nodes. */
-final class ClientNamespace {
+/**
+ * A mount namespace in which {@code /dev} holds what it held before, and the nodes, and in which programs see what services show in
+ * sysfs.
+ */
+public final class ClientNamespace {
     private static final int CLONE_FS = 0x200;
     private static final int CLONE_NEWNS = 0x20000;
     private static final long MS_NOSUID = 2;
@@ -22,6 +29,7 @@ final class ClientNamespace {
     private static final long MS_SLAVE = 1 << 19;
     private static final int MNT_DETACH = 2;
     private static final Path DEV = Path.of("/dev");
+    private static final Path DEVICES = Path.of("/proc/devices");
 
     private ClientNamespace() {}
 
@@ -30,26 +38,61 @@ final class ClientNamespace {
      *
      * @throws iommufd.api.IommufdException if the system does not allow it
      */
-    static void enter(FuseServer server) {
+    public static void enter(FuseServer server) {
         String directory = Path.of("").toAbsolutePath().toString();
         ErrorNumber.check("this thread cannot get a working directory of its own", Linux.unshare(CLONE_FS));
         ErrorNumber.check("the namespace of the nodes cannot be entered", Linux.setns(server.namespace(), CLONE_NEWNS));
         ErrorNumber.check("no mount namespace can be made: CAP_SYS_ADMIN is needed (run as root)", Linux.unshare(CLONE_NEWNS));
         ErrorNumber.check("the mounts cannot be kept private", Linux.mount("none", "/", "none", MS_REC | MS_SLAVE, ""));
         try {
-            Path stage = Files.createTempDirectory("devnode-dev");
-            try {
-                ErrorNumber.check("no tmpfs can be mounted for /dev", Linux.mount("devnode", stage.toString(), "tmpfs", MS_NOSUID, "mode=0755"));
-                merge(DEV, server.point(), stage);
-                ErrorNumber.check("/dev cannot be replaced", Linux.mount(stage.toString(), DEV.toString(), "none", MS_MOVE, ""));
-            } finally {
-                Linux.umount(stage.toString(), MNT_DETACH); // if it was not moved
-                Files.deleteIfExists(stage);
-            }
+            addTo(DEV, server.point());
+            showSysfs(server);
         } catch (IOException e) {
-            throw new IommufdException(Errno.EIO, "/dev cannot be filled: " + e, e);
+            throw new IommufdException(Errno.EIO, "/dev and /sys cannot be filled: " + e, e);
         }
+        bind(server.replacementOf(DEVICES), DEVICES);
         ErrorNumber.check("the working directory cannot be entered", Linux.changeDirectory(directory));
+    }
+
+    /** Lets a directory show what it shows now, and what is in ours. */
+    private static void addTo(Path directory, Path ours) throws IOException {
+        Path stage = Files.createTempDirectory("devnode");
+        try {
+            ErrorNumber.check("no tmpfs can be mounted for " + directory, Linux.mount("devnode", stage.toString(), "tmpfs", MS_NOSUID, "mode=0755"));
+            merge(directory, ours, stage);
+            ErrorNumber.check(directory + " cannot be replaced", Linux.mount(stage.toString(), directory.toString(), "none", MS_MOVE, ""));
+        } finally {
+            Linux.umount(stage.toString(), MNT_DETACH); // if it was not moved
+            Files.deleteIfExists(stage);
+        }
+    }
+
+    /** Directories that the machine has are hidden by ours; those that it has not are added to the next one above that it has. */
+    private static void showSysfs(FuseServer server) throws IOException {
+        List<Path> hidden = new ArrayList<>();
+        SortedSet<Path> extended = new TreeSet<>();
+        for (String name : server.sysfsPaths()) {
+            Path path = Path.of(name);
+            if (Files.isDirectory(path)) {
+                hidden.add(path);
+            } else if (extended.stream().noneMatch(path::startsWith)) {
+                Path above = path.getParent();
+                while (!Files.isDirectory(above)) {
+                    above = above.getParent();
+                }
+                Path deepest = above;
+                extended.removeIf(other -> other.startsWith(deepest));
+                extended.add(above);
+            }
+        }
+        for (Path path : extended) {
+            addTo(path, server.replacementOf(path));
+        }
+        hidden.forEach(path -> bind(server.replacementOf(path), path));
+    }
+
+    private static void bind(Path ours, Path place) {
+        ErrorNumber.check(place + " cannot be replaced", Linux.mount(ours.toString(), place.toString(), "none", MS_BIND | MS_REC, ""));
     }
 
     /** Fills {@code target} with what is in {@code old} and {@code nodes}; nodes hide what has the same name. */
@@ -57,7 +100,7 @@ final class ClientNamespace {
         try (DirectoryStream<Path> entries = Files.newDirectoryStream(old)) {
             for (Path entry : entries) {
                 if (!Files.exists(nodes.resolve(entry.getFileName()), LinkOption.NOFOLLOW_LINKS)) {
-                    bind(entry, target.resolve(entry.getFileName()));
+                    put(entry, target.resolve(entry.getFileName()));
                 }
             }
         }
@@ -69,13 +112,13 @@ final class ClientNamespace {
                     Files.createDirectory(place);
                     merge(before, entry, place);
                 } else {
-                    bind(entry, place);
+                    put(entry, place);
                 }
             }
         }
     }
 
-    private static void bind(Path entry, Path place) throws IOException {
+    private static void put(Path entry, Path place) throws IOException {
         if (Files.isSymbolicLink(entry)) {
             Files.createSymbolicLink(place, Files.readSymbolicLink(entry));
             return;
@@ -85,6 +128,6 @@ final class ClientNamespace {
         } else {
             Files.createFile(place);
         }
-        ErrorNumber.check(entry + " cannot be put into the new /dev", Linux.mount(entry.toString(), place.toString(), "none", MS_BIND | MS_REC, ""));
+        bind(entry, place);
     }
 }

@@ -1,6 +1,7 @@
 package devnode.fuse.launch;
 
 import devnode.fuse.linux.ErrorNumber;
+import devnode.fuse.linux.Spawn;
 import devnode.fuse.server.FuseServer;
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
@@ -24,13 +25,16 @@ public final class Launch {
     private static final int CAP_SYS_ADMIN = 21;
 
     private final FuseServer server;
-    private final SortedSet<Integer> descriptorRequests;
+    private final CallFilter filter;
     private final ChildProcess child = new ChildProcess();
 
-    /** @param descriptorRequests ioctls that may open files in the program */
-    public Launch(FuseServer server, SortedSet<Integer> descriptorRequests) {
+    /**
+     * @param descriptorRequests ioctls that may open files in the program
+     * @param characterDevices whether the program sees nodes as character devices
+     */
+    public Launch(FuseServer server, SortedSet<Integer> descriptorRequests, boolean characterDevices) {
         this.server = server;
-        this.descriptorRequests = descriptorRequests;
+        this.filter = new CallFilter(descriptorRequests, characterDevices);
     }
 
     /** @throws IommufdException {@link Errno#EPERM} or {@link Errno#ENODEV} with all that is missing here to launch programs */
@@ -95,18 +99,18 @@ public final class Launch {
 
     private int launch(List<String> command) {
         ClientNamespace.enter(server);
-        if (descriptorRequests.isEmpty()) {
-            return startAndAwait(command);
-        }
-        int listener = DescriptorFilter.install(descriptorRequests);
-        try (DescriptorRequests requests = new DescriptorRequests(server, listener)) {
-            Thread.ofPlatform().name("devnode-requests").daemon().start(requests);
-            return startAndAwait(command);
+        try (Spawn spawn = new Spawn(command)) {
+            if (filter.isEmpty()) {
+                return exitCode(command, child.start(spawn));
+            }
+            child.rehearse();
+            // From here to the start of the program this thread does nothing that loads classes, see CallReports.
+            new CallReports(server).filterThisThread(filter);
+            return exitCode(command, child.start(spawn));
         }
     }
 
-    private int startAndAwait(List<String> command) {
-        int error = child.start(command);
+    private int exitCode(List<String> command, int error) {
         if (error != 0) {
             System.err.printf("%s: %s%n", command.getFirst(), error == ErrorNumber.ENOENT ? "no such program" : "cannot be executed (errno " + error + ")");
             return ChildProcess.exitCodeFor(command.getFirst(), error);

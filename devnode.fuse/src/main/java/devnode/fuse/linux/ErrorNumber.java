@@ -12,7 +12,9 @@ public final class ErrorNumber {
     public static final int EIO = 5;
     public static final int EBADF = 9;
     public static final int EAGAIN = 11;
+    public static final int EFAULT = 14;
     public static final int ENODEV = 19;
+    public static final int EINVAL = 22;
     public static final int ENOTTY = 25;
     public static final int ENOSYS = 38;
 

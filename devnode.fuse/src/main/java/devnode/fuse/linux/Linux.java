@@ -23,12 +23,17 @@ public final class Linux {
     /** poll(2). */
     public static final int POLLIN = 1;
     /** poll(2). */
+    public static final int POLLOUT = 4;
+    /** poll(2). */
     public static final int POLLHUP = 16;
+    /** Size of a {@code struct pollfd}. */
+    public static final int POLL_BYTES = 8;
     /** fcntl(2). */
     public static final int F_GETFL = 3;
 
     private static final long SYS_PIDFD_OPEN = 434;
     private static final long SYS_PIDFD_GETFD = 438;
+    private static final long SYS_OPENAT2 = 437;
 
     private static final MethodHandle OPENAT = CLibrary.variadic("openat", 3, FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT));
     private static final MethodHandle CLOSE = CLibrary.function("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
@@ -40,6 +45,7 @@ public final class Linux {
     private static final MethodHandle FCNTL = CLibrary.variadic("fcntl", 2, FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
     private static final MethodHandle POLL = CLibrary.function("poll", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
     private static final MethodHandle STATX = CLibrary.function("statx", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT, JAVA_LONG));
+    private static final MethodHandle READLINK = CLibrary.function("readlink", FunctionDescriptor.of(JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG));
     private static final MethodHandle MOUNT = CLibrary.function("mount", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS));
     private static final MethodHandle UMOUNT2 = CLibrary.function("umount2", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT));
     private static final MethodHandle UNSHARE = CLibrary.function("unshare", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
@@ -61,6 +67,9 @@ public final class Linux {
     private static final MethodHandle FTRUNCATE = CLibrary.function("ftruncate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
     private static final MethodHandle SYSCALL = CLibrary.variadic("syscall", 1, FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
 
+    private static final MethodHandle SYSCALL4 = CLibrary.variadic("syscall", 1,
+            FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
+
     private static final int AT_FDCWD = -100;
 
     private Linux() {}
@@ -74,6 +83,40 @@ public final class Linux {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment state = CLibrary.state();
             return (int) CLibrary.result((int) OPENAT.invokeExact(state, directory, arena.allocateFrom(path), flags | O_CLOEXEC, 0), state);
+        } catch (Throwable thrown) {
+            throw CLibrary.impossible(thrown);
+        }
+    }
+
+    /**
+     * Opens a path with {@code O_PATH} as a process would whose root directory is another one (openat2(2)).
+     *
+     * @param path absolute or relative to the root directory, ended by a zero byte
+     * @param how scratch of {@link #OPEN_HOW_BYTES}
+     */
+    public static int openPathIn(int root, MemorySegment path, boolean followLink, MemorySegment how) {
+        final long noFollow = 0x20000;
+        final long resolveInRoot = 0x10;
+        how.set(JAVA_LONG, 0, O_PATH | O_CLOEXEC | (followLink ? 0 : noFollow));
+        how.set(JAVA_LONG, 8, 0);
+        how.set(JAVA_LONG, 16, resolveInRoot);
+        try {
+            MemorySegment state = CLibrary.state();
+            return (int) CLibrary.result((long) SYSCALL4.invokeExact(state, SYS_OPENAT2, (long) root, path.address(), how.address(),
+                    OPEN_HOW_BYTES), state);
+        } catch (Throwable thrown) {
+            throw CLibrary.impossible(thrown);
+        }
+    }
+
+    /** {@code struct open_how}. */
+    public static final long OPEN_HOW_BYTES = 24;
+
+    /** readlink(2). */
+    public static long readLink(String path, long address, long lengthBytes) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment state = CLibrary.state();
+            return CLibrary.result((long) READLINK.invokeExact(state, arena.allocateFrom(path), address, lengthBytes), state);
         } catch (Throwable thrown) {
             throw CLibrary.impossible(thrown);
         }
@@ -160,6 +203,21 @@ public final class Linux {
         try {
             MemorySegment state = CLibrary.state();
             return (int) CLibrary.result((int) FCNTL.invokeExact(state, file, command, argument), state);
+        } catch (Throwable thrown) {
+            throw CLibrary.impossible(thrown);
+        }
+    }
+
+    /**
+     * Whether a file is ready now.
+     *
+     * @param address of {@link #POLL_BYTES} bytes, aligned to 8, which calls for the same file and events may share
+     */
+    public static boolean isReady(int file, int events, long address) {
+        MemorySegment descriptor = MemorySegment.ofAddress(address).reinterpret(POLL_BYTES);
+        descriptor.set(JAVA_LONG, 0, Integer.toUnsignedLong(file) | (long) events << Integer.SIZE);
+        try {
+            return (int) POLL.invokeExact(CLibrary.state(), address, 1L, 0) > 0;
         } catch (Throwable thrown) {
             throw CLibrary.impossible(thrown);
         }

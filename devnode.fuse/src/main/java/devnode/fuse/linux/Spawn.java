@@ -10,8 +10,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.List;
 
-/** posix_spawnp(3). */
-public final class Spawn {
+/** A program to be started, once (posix_spawnp(3)). For one thread. */
+public final class Spawn implements AutoCloseable {
     private static final MethodHandle SPAWN = CLibrary.plain("posix_spawnp",
             FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS));
     private static final MethodHandle ACTIONS_INIT = CLibrary.plain("posix_spawn_file_actions_init", FunctionDescriptor.of(JAVA_INT, ADDRESS));
@@ -29,36 +29,51 @@ public final class Spawn {
     private static final short SET_SIGNAL_MASK = 8;
     private static final int FIRST_OTHER_FILE = 3;
 
-    private Spawn() {}
+    private final Arena arena = Arena.ofConfined();
+    private final MemorySegment actions = arena.allocate(STRUCT_BYTES, 16);
+    private final MemorySegment attributes = arena.allocate(STRUCT_BYTES, 16);
+    private final MemorySegment number = arena.allocate(JAVA_INT);
+    private final MemorySegment program;
+    private final MemorySegment arguments;
 
-    /**
-     * Starts a program with the environment of this process, its standard files and no others, and no signal blocked.
-     *
-     * @return its process number, or minus an error number
-     */
-    public static int start(List<String> command) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment actions = arena.allocate(STRUCT_BYTES, 16);
-            MemorySegment attributes = arena.allocate(STRUCT_BYTES, 16);
-            MemorySegment noSignals = arena.allocate(STRUCT_BYTES, 16);
-            MemorySegment number = arena.allocate(JAVA_INT);
+    /** Prepares to start a program with the environment of this process, its standard files and no others, and no signal blocked. */
+    public Spawn(List<String> command) {
+        program = arena.allocateFrom(command.getFirst());
+        arguments = words(arena, command);
+        MemorySegment noSignals = arena.allocate(STRUCT_BYTES, 16);
+        try {
             int error = (int) ACTIONS_INIT.invokeExact(actions);
             error |= (int) CLOSE_FROM.invokeExact(actions, FIRST_OTHER_FILE);
             error |= (int) ATTRIBUTES_INIT.invokeExact(attributes);
             error |= (int) SET_FLAGS.invokeExact(attributes, SET_SIGNAL_MASK);
             error |= (int) SET_MASK.invokeExact(attributes, noSignals);
-            if (error == 0) {
-                error = (int) SPAWN.invokeExact(number, arena.allocateFrom(command.getFirst()), actions, attributes, words(arena, command),
-                        ENVIRONMENT.get(ADDRESS, 0));
-            }
-            int ignored = (int) ATTRIBUTES_DESTROY.invokeExact(attributes) + (int) ACTIONS_DESTROY.invokeExact(actions);
+            ErrorNumber.check("a program cannot be prepared", -error);
+        } catch (Throwable thrown) {
+            throw CLibrary.impossible(thrown);
+        }
+    }
+
+    /** Starts it. Loads no class any more. @return its process number, or minus an error number */
+    public int start() {
+        try {
+            int error = (int) SPAWN.invokeExact(number, program, actions, attributes, arguments, ENVIRONMENT.get(ADDRESS, 0));
             return error == 0 ? number.get(JAVA_INT, 0) : -error;
         } catch (Throwable thrown) {
             throw CLibrary.impossible(thrown);
         }
     }
 
-    private static MemorySegment words(Arena arena, List<String> words) {
+    @Override
+    public void close() {
+        try {
+            int ignored = (int) ATTRIBUTES_DESTROY.invokeExact(attributes) + (int) ACTIONS_DESTROY.invokeExact(actions);
+        } catch (Throwable thrown) {
+            throw CLibrary.impossible(thrown);
+        }
+        arena.close();
+    }
+
+    static MemorySegment words(Arena arena, List<String> words) {
         MemorySegment array = arena.allocate(ADDRESS, words.size() + 1L);
         for (int i = 0; i < words.size(); i++) {
             array.setAtIndex(ADDRESS, i, arena.allocateFrom(words.get(i)));

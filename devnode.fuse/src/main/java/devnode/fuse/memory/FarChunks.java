@@ -4,7 +4,6 @@ import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import iommufd.api.memory.FarMemory;
 import iommufd.api.memory.PinnedRuns;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
 import java.util.concurrent.atomic.AtomicReferenceArray;
@@ -110,7 +109,7 @@ public final class FarChunks implements FarMemory {
 
     private boolean copy(long physicalAddress, MemorySegment local, boolean reading) {
         if (!local.isNative()) {
-            return copyHeap(physicalAddress, local, reading);
+            return Bounce.copy(local, reading, bytes -> copy(physicalAddress, bytes, reading));
         }
         long length = local.byteSize();
         if (!FarMemory.isFar(physicalAddress) || length > END - physicalAddress) {
@@ -127,20 +126,6 @@ public final class FarChunks implements FarMemory {
             done += part;
         }
         return true;
-    }
-
-    private boolean copyHeap(long physicalAddress, MemorySegment local, boolean reading) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment bounce = arena.allocate(local.byteSize());
-            if (!reading) {
-                bounce.copyFrom(local);
-            }
-            boolean copied = copy(physicalAddress, bounce, reading);
-            if (copied && reading) {
-                local.copyFrom(bounce);
-            }
-            return copied;
-        }
     }
 
     private void undo(PinnedRuns runs, long before) {

@@ -26,6 +26,7 @@ public final class ProcessMemory implements UserMemory {
     private static final int ATTEMPTS = 10;
     /** Of user space, on every architecture that matters here. */
     private static final long END = 1L << 56;
+    private static final long GONE = 0;
 
     private final int process;
     private final ClientPins pins;
@@ -60,10 +61,7 @@ public final class ProcessMemory implements UserMemory {
 
     /** Whether the process still runs in this address space. */
     public synchronized boolean isAlive() {
-        if (closed) {
-            return false;
-        }
-        int result = area.load(mapsFile, process, 0);
+        int result = lookUp(0);
         return result == 0 || result == -ErrorNumber.ENOENT;
     }
 
@@ -94,7 +92,7 @@ public final class ProcessMemory implements UserMemory {
     /** Pins what one mapping holds of a range. @return the end of what it pinned */
     private long pinArea(long address, long wantedEnd, boolean writable, PinnedRuns runs) {
         for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-            checkAccess(address, writable);
+            checkAccess(lookUp(address), address, writable);
             long end = Math.min(wantedEnd, area.end());
             if (!area.isSharedFile()) {
                 pins.far().pin(this, address, end - address, runs);
@@ -110,8 +108,12 @@ public final class ProcessMemory implements UserMemory {
         throw new IommufdException(Errno.EFAULT, "the mapping at 0x%x of process %d changes all the time, or cannot be opened".formatted(address, process));
     }
 
-    private void checkAccess(long address, boolean writable) {
-        int result = closed ? -ErrorNumber.ESRCH : area.load(mapsFile, process, address);
+    /** Finds the {@link #area} at an address. @return 0; -ENOENT if there is none; else the address space is gone */
+    private int lookUp(long address) {
+        return closed ? -ErrorNumber.ESRCH : area.load(mapsFile, process, address);
+    }
+
+    private void checkAccess(int result, long address, boolean writable) {
         if (result < 0) {
             throw new IommufdException(Errno.EFAULT, "process %d has no memory at 0x%x".formatted(process, address));
         }
@@ -148,6 +150,47 @@ public final class ProcessMemory implements UserMemory {
             }
         }
         return true;
+    }
+
+    @Override
+    public boolean readAsOwner(long address, MemorySegment target) {
+        return copyAsOwner(address, target, true);
+    }
+
+    @Override
+    public boolean writeAsOwner(long address, MemorySegment source) {
+        return copyAsOwner(address, source, false);
+    }
+
+    private boolean copyAsOwner(long address, MemorySegment local, boolean reading) {
+        if (!local.isNative()) {
+            return Bounce.copy(local, reading, bytes -> copyAsOwner(address, bytes, reading));
+        }
+        for (long done = 0; done < local.byteSize();) {
+            long end = endOfAccessible(address + done, !reading);
+            if (end == GONE) {
+                return false;
+            }
+            long part = Math.min(end - (address + done), local.byteSize() - done);
+            if (!transfer(address + done, local.asSlice(done, part), reading)) {
+                if (!isAlive()) {
+                    return false;
+                }
+                throw new IommufdException(Errno.EFAULT, "process %d has no memory behind 0x%x + 0x%x".formatted(process, address + done, part));
+            }
+            done += part;
+        }
+        return true;
+    }
+
+    /** @return the end of the mapping at {@code address}, which the process may read or write; or {@link #GONE} */
+    private synchronized long endOfAccessible(long address, boolean writable) {
+        int result = lookUp(address);
+        if (result != 0 && result != -ErrorNumber.ENOENT) {
+            return GONE;
+        }
+        checkAccess(result, address, writable);
+        return area.end();
     }
 
     /** Copies from ({@code reading}) or to the process as a device does: by the rights that were checked when it was pinned. */

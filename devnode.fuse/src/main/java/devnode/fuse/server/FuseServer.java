@@ -7,23 +7,24 @@ import devnode.fuse.client.ClientProcesses;
 import devnode.fuse.linux.ErrorNumber;
 import devnode.fuse.linux.FileStatus;
 import devnode.fuse.linux.Linux;
-import devnode.fuse.server.Message.Init;
-import devnode.fuse.server.Message.Out;
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import iommufd.api.node.DeviceNode;
 import iommufd.api.node.NodeActivity.NodeCounts;
 import iommufd.api.node.OpenNode;
+import iommufd.api.node.SysfsDirectory;
+import iommufd.api.node.SysfsEntry;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Comparator;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.SortedSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -47,13 +48,17 @@ public final class FuseServer {
     /** How we open a file that was made for a client, and with what inode numbers. */
     static final String AWAITED_PREFIX = ".open-";
     static final long AWAITED_INODES = 1L << 48;
+    /** How we mount what services show instead of the machine's directories. */
+    static final String SYSFS_ROOT = ".sysfs";
 
     private final NodeTree tree = new NodeTree();
+    private final DeviceNumbers numbers = new DeviceNumbers();
+    private final SysfsTree sysfs = new SysfsTree();
+    private final SysfsFiles sysfsFiles = new SysfsFiles(sysfs, tree);
     private final OpenFiles files = new OpenFiles();
     private final Reader.ReadOrder order;
     private final Map<Reader, Thread> readers = new ConcurrentHashMap<>();
-    /** Calls under way on other threads than readers; guarded by itself. */
-    private final Map<Thread, OpenFile> outside = new HashMap<>();
+    private final OutsideCalls outside = new OutsideCalls();
     private final AtomicInteger readerNumber = new AtomicInteger();
     private final int ownProcess = (int) ProcessHandle.current().pid();
     private final ClientProcesses processes;
@@ -72,6 +77,8 @@ public final class FuseServer {
         FileStatus status = new FileStatus();
         status.load(mount.root());
         fileSystem = status.device();
+        SysfsEntry devices = new SysfsEntry.Attribute(() -> numbers.devices().getBytes(StandardCharsets.UTF_8), Optional.empty());
+        sysfs.add(DeviceNumbers.DEVICES.getParent().toString(), () -> Map.of(DeviceNumbers.DEVICES.getFileName().toString(), devices));
     }
 
     /**
@@ -86,7 +93,7 @@ public final class FuseServer {
         FuseMount mount = FuseMount.create(point);
         FuseServer server = new FuseServer(mount, processes, trace, spinNanos);
         try {
-            server.initialise();
+            Handshake.with(mount.device(), PATIENCE_NANOS);
         } catch (RuntimeException | Error failed) {
             mount.abort();
             mount.close();
@@ -98,37 +105,14 @@ public final class FuseServer {
         return server;
     }
 
-    /** The kernel's first request: which version, which abilities. */
-    private void initialise() {
-        try (Arena arena = Arena.ofConfined()) {
-            Exchange exchange = new Exchange(arena, mount.device());
-            Linux.poll(mount.device(), Linux.POLLIN, (int) TimeUnit.NANOSECONDS.toMillis(PATIENCE_NANOS));
-            ErrorNumber.check("the kernel does not start to talk FUSE", Linux.read(mount.device(), exchange.in.address(), Exchange.BUFFER_BYTES));
-            exchange.begin();
-            long offered = Integer.toUnsignedLong(exchange.in.get(Message.INT, Init.IN_FLAGS))
-                    | (long) exchange.in.get(Message.INT, Init.IN_FLAGS2) << 32;
-            long flags = offered & (Init.BIG_WRITES | Init.PARALLEL_DIRECTORY_OPERATIONS | Init.ABORT_ERROR | Init.MAX_PAGES | Init.INIT_EXT
-                    | Init.PASSTHROUGH);
-            MemorySegment out = exchange.out;
-            out.asSlice(Out.PAYLOAD, Init.OUT_BYTES).fill((byte) 0);
-            out.set(Message.INT, Init.OUT_MAJOR, Init.MAJOR);
-            out.set(Message.INT, Init.OUT_MINOR, Math.min(Init.MINOR, exchange.in.get(Message.INT, Init.IN_MINOR)));
-            out.set(Message.INT, Init.OUT_FLAGS, (int) flags);
-            // Releases go in the background; none may be held back, or an open could overtake it.
-            out.set(Message.SHORT, Init.OUT_MAX_BACKGROUND, (short) 0xffff);
-            out.set(Message.SHORT, Init.OUT_CONGESTION_THRESHOLD, (short) 0xffff);
-            out.set(Message.INT, Init.OUT_MAX_WRITE, Exchange.MAX_TRANSFER_BYTES);
-            out.set(Message.INT, Init.OUT_TIME_GRANULARITY, 1);
-            out.set(Message.SHORT, Init.OUT_MAX_PAGES, (short) (Exchange.MAX_TRANSFER_BYTES / 4096));
-            out.set(Message.INT, Init.OUT_FLAGS2, (int) (flags >>> 32));
-            out.set(Message.INT, Init.OUT_MAX_STACK_DEPTH, 1);
-            exchange.replyPayload(Init.OUT_BYTES);
-        }
-    }
-
-    /** Puts a node at its path. @return false if it cannot be there, with a warning */
-    public boolean publish(String path, DeviceNode service, Permissions permissions) {
-        boolean added = tree.add(new PublishedNode(path, service, permissions, trace));
+    /**
+     * Puts a node at its path.
+     *
+     * @param driver its name in {@code /proc/devices}
+     * @return false if it cannot be there, with a warning
+     */
+    public boolean publish(String path, DeviceNode service, Permissions permissions, String driver) {
+        boolean added = tree.add(new PublishedNode(path, service, permissions, numbers.of(driver, path), trace));
         if (!added) {
             LOG.warn("no node can be published at {}: it must be a path below /dev, and free", path);
         }
@@ -165,13 +149,37 @@ public final class FuseServer {
 
     private void interruptCallsTo(Object callee) {
         readers.forEach((reader, thread) -> reader.interruptCallTo(thread, callee));
-        synchronized (outside) {
-            outside.forEach((thread, file) -> {
-                if (file == callee) {
-                    thread.interrupt();
-                }
-            });
-        }
+        outside.interruptCallsTo(callee);
+    }
+
+    /** Shows a directory of sysfs to programs. @param path absolute, below {@code /sys/}, without . and .. */
+    public void show(String path, SysfsDirectory directory) {
+        sysfs.add(path, directory);
+    }
+
+    /** Shows it no more. */
+    public void hide(SysfsDirectory directory) {
+        sysfs.remove(directory);
+    }
+
+    /** Directories of sysfs that programs see ours instead of, none below another one. */
+    public SortedSet<String> sysfsPaths() {
+        return sysfs.paths();
+    }
+
+    /** Where programs see this file or directory of sysfs or proc, ours is here, in {@link #namespace()}; for this process alone. */
+    public Path replacementOf(Path path) {
+        return mount.point().resolve(SYSFS_ROOT).resolve(path.toString().substring(1));
+    }
+
+    /** The number of the character device that an inode of our file system stands for. */
+    public Optional<DeviceNumber> number(long inode) {
+        return tree.number(inode);
+    }
+
+    /** The file system as statx(2) tells it: that of a {@link FileStatus}. */
+    public long fileSystem() {
+        return fileSystem;
     }
 
     /** What has happened to the nodes that are there now. */
@@ -257,27 +265,9 @@ public final class FuseServer {
                     Linux.close(descriptor);
                 }
             });
-            beginOutside(file);
-            try {
-                return OptionalInt.of(NodeCalls.ioctl(file, call, request, argument));
-            } finally {
-                endOutside();
-            }
+            return OptionalInt.of(outside.make(file, () -> NodeCalls.ioctl(file, call, request, argument)));
         } finally {
             Linux.close(copy);
-        }
-    }
-
-    private void beginOutside(OpenFile file) {
-        synchronized (outside) {
-            outside.put(Thread.currentThread(), file);
-        }
-    }
-
-    private void endOutside() {
-        synchronized (outside) {
-            outside.remove(Thread.currentThread());
-            Thread.interrupted(); // too late for it, and nothing to the next call
         }
     }
 
@@ -401,6 +391,14 @@ public final class FuseServer {
 
     NodeTree tree() {
         return tree;
+    }
+
+    SysfsTree sysfs() {
+        return sysfs;
+    }
+
+    SysfsFiles sysfsFiles() {
+        return sysfsFiles;
     }
 
     OpenFiles files() {

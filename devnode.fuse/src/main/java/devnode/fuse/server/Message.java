@@ -78,6 +78,9 @@ final class Message {
         static final int BYTES = 88;
         static final int S_IFDIR = 0040000;
         static final int S_IFREG = 0100000;
+        static final int S_IFLNK = 0120000;
+        static final int S_IFCHR = 0020000;
+        static final int S_IFMT = 0170000;
 
         /** {@code fuse_attr_out}: no validity, then the attributes. */
         static final int OUT_ATTRIBUTES = Out.PAYLOAD + 16;

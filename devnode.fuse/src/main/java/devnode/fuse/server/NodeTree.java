@@ -24,6 +24,8 @@ final class NodeTree {
         final String name;
         final TreeMap<String, Inode> children = new TreeMap<>();
         PublishedNode node;
+        /** Of the node that is or was there. */
+        Optional<DeviceNumber> device = Optional.empty();
 
         Inode(long number, String name) {
             this.number = number;
@@ -74,6 +76,7 @@ final class NodeTree {
             return false;
         }
         at.node = node;
+        at.device = Optional.of(node.number);
         return true;
     }
 
@@ -88,6 +91,16 @@ final class NodeTree {
 
     synchronized Optional<Entry> entry(long inode) {
         return alive(inodes.get(inode));
+    }
+
+    /** The number of the node that is or was there. */
+    synchronized Optional<DeviceNumber> number(long inode) {
+        return Optional.ofNullable(inodes.get(inode)).flatMap(known -> known.device);
+    }
+
+    /** The number of the node that is there. */
+    synchronized Optional<DeviceNumber> number(String path) {
+        return nodes().stream().filter(node -> node.path.equals(path)).findFirst().map(node -> node.number);
     }
 
     synchronized List<Entry> list(long directory) {

@@ -9,6 +9,7 @@ final class PublishedNode {
     final String path;
     final DeviceNode service;
     final Permissions permissions;
+    final DeviceNumber number;
     /** Of calls to the service itself. */
     final CallGate opens = new CallGate();
     final Set<OpenFile> files = ConcurrentHashMap.newKeySet();
@@ -16,7 +17,8 @@ final class PublishedNode {
     final CallCounts counts = new CallCounts();
     final CallTrace trace;
 
-    PublishedNode(String path, DeviceNode service, Permissions permissions, CallTrace trace) {
+    PublishedNode(String path, DeviceNode service, Permissions permissions, DeviceNumber number, CallTrace trace) {
+        this.number = number;
         this.trace = trace;
         this.path = path;
         this.service = service;

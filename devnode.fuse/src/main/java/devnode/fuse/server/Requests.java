@@ -30,6 +30,7 @@ final class Requests {
     private final MemorySegment in;
     private final MemorySegment out;
     private final ClientCall call;
+    private final SysfsRequests sysfs;
 
     Requests(FuseServer server, Reader reader, Exchange exchange, ClientCall call) {
         this.server = server;
@@ -38,6 +39,7 @@ final class Requests {
         this.in = exchange.in;
         this.out = exchange.out;
         this.call = call;
+        this.sysfs = new SysfsRequests(server.sysfs(), server.sysfsFiles(), exchange);
     }
 
     /** Whether the request may wait, and may then be overtaken by others. */
@@ -54,6 +56,25 @@ final class Requests {
     }
 
     void answer() {
+        boolean forSysfs = SysfsTree.holds(exchange.node());
+        switch (exchange.opcode) {
+            case Opcode.OPENDIR -> openDirectory();
+            case Opcode.READDIR -> readDirectory(forSysfs);
+            case Opcode.STATFS -> statFileSystem();
+            case Opcode.RELEASEDIR, Opcode.DESTROY -> exchange.reply(0);
+            case Opcode.INTERRUPT -> interrupt();
+            case Opcode.FORGET, Opcode.BATCH_FORGET -> exchange.noReply();
+            default -> {
+                if (forSysfs) {
+                    sysfs.answer();
+                } else {
+                    answerForNode();
+                }
+            }
+        }
+    }
+
+    private void answerForNode() {
         switch (exchange.opcode) {
             case Opcode.IOCTL -> ioctl();
             case Opcode.READ -> read();
@@ -61,14 +82,8 @@ final class Requests {
             case Opcode.POLL -> poll();
             case Opcode.OPEN -> open();
             case Opcode.RELEASE -> release();
-            case Opcode.INTERRUPT -> interrupt();
             case Opcode.LOOKUP -> lookUp();
             case Opcode.GETATTR, Opcode.SETATTR -> attributes();
-            case Opcode.OPENDIR -> openDirectory();
-            case Opcode.READDIR -> readDirectory();
-            case Opcode.STATFS -> statFileSystem();
-            case Opcode.RELEASEDIR, Opcode.DESTROY -> exchange.reply(0);
-            case Opcode.FORGET, Opcode.BATCH_FORGET -> exchange.noReply();
             default -> exchange.reply(-ErrorNumber.ENOSYS); // the kernel does not ask again, and does without
         }
     }
@@ -195,6 +210,10 @@ final class Requests {
                 return;
             }
         }
+        if (exchange.node() == NodeTree.ROOT && name.equals(FuseServer.SYSFS_ROOT) && server.isOurs(exchange.thread())) {
+            sysfs.replyEntry(server.sysfs().entry(SysfsTree.ROOT).orElseThrow());
+            return;
+        }
         Optional<NodeTree.Entry> found = server.tree().lookUp(exchange.node(), name);
         if (found.isEmpty()) {
             exchange.reply(-ErrorNumber.ENOENT);
@@ -245,23 +264,30 @@ final class Requests {
         exchange.replyPayload(Open.OUT_BYTES);
     }
 
-    private void readDirectory() {
-        List<NodeTree.Entry> entries = server.tree().list(exchange.node());
+    private record Name(long inode, String name, int mode) {}
+
+    private List<Name> names(boolean ofSysfs) {
+        return ofSysfs ? sysfs.list().stream().map(entry -> new Name(entry.inode(), entry.name(), SysfsRequests.mode(entry.content()))).toList()
+                : server.tree().list(exchange.node()).stream()
+                        .map(entry -> new Name(entry.inode(), entry.name(), entry.isDirectory() ? Attributes.S_IFDIR : Attributes.S_IFREG)).toList();
+    }
+
+    private void readDirectory(boolean ofSysfs) {
+        List<Name> names = names(ofSysfs);
         long room = in.get(Message.INT, Transfer.SIZE);
         int bytes = 0;
-        for (int index = (int) in.get(Message.LONG, Transfer.OFFSET); index < entries.size(); index++) {
-            NodeTree.Entry entry = entries.get(index);
-            byte[] name = entry.name().getBytes(StandardCharsets.UTF_8);
+        for (int index = (int) in.get(Message.LONG, Transfer.OFFSET); index < names.size(); index++) {
+            byte[] name = names.get(index).name().getBytes(StandardCharsets.UTF_8);
             int length = DirectoryEntry.NAME + name.length + 7 & ~7;
             if (bytes + length > room) {
                 break;
             }
             MemorySegment record = out.asSlice(Out.PAYLOAD + bytes, length);
             record.fill((byte) 0);
-            record.set(Message.LONG, DirectoryEntry.INODE, entry.inode());
+            record.set(Message.LONG, DirectoryEntry.INODE, names.get(index).inode());
             record.set(Message.LONG, DirectoryEntry.NEXT, index + 1);
             record.set(Message.INT, DirectoryEntry.NAME_LENGTH, name.length);
-            record.set(Message.INT, DirectoryEntry.TYPE, (entry.isDirectory() ? Attributes.S_IFDIR : Attributes.S_IFREG) >> TYPE_SHIFT);
+            record.set(Message.INT, DirectoryEntry.TYPE, (names.get(index).mode() & Attributes.S_IFMT) >> TYPE_SHIFT);
             record.asSlice(DirectoryEntry.NAME, name.length).copyFrom(MemorySegment.ofArray(name));
             bytes += length;
         }

@@ -8,9 +8,9 @@ import java.util.concurrent.locks.LockSupport;
  * What one IOMMU unit has invalidated, for its ports to replay, and the wait until all of them have.
  *
  * <p>Entries are published by one thread at a time (the unit's lock); any number of ports read. A port that fell behind by more
- * than {@link #CAPACITY} entries forgets everything instead.
+ * than {@link #CAPACITY} entries forgets everything instead. The padded word is the number of entries published.
  */
-public final class InvalidationLog {
+public final class InvalidationLog extends PaddedWord {
     /** Entries kept. */
     public static final int CAPACITY = 256;
 
@@ -18,11 +18,8 @@ public final class InvalidationLog {
     private static final int SPINS_BEFORE_YIELD = 500;
     private static final int YIELDS_BEFORE_PARK = 200;
     private static final long PARK_NANOS = 20_000;
-    /** The sequence number has a cache line of its own, in the middle of this array. */
-    private static final int SEQUENCE = 16;
     private static final VarHandle LONGS = MethodHandles.arrayElementVarHandle(long[].class);
 
-    private final long[] sequence = new long[2 * SEQUENCE];
     private final long[] ring = new long[CAPACITY * ENTRY_LONGS];
     private volatile TranslatingPort[] ports = {};
 
@@ -35,13 +32,13 @@ public final class InvalidationLog {
      * @param last last IOVA concerned
      */
     public void publish(int kind, long tag, long first, long last) {
-        long next = (long) LONGS.getOpaque(sequence, SEQUENCE);
+        long next = getOpaque();
         int index = (int) (next & CAPACITY - 1) * ENTRY_LONGS;
         LONGS.setOpaque(ring, index, (long) kind);
         LONGS.setOpaque(ring, index + 1, tag);
         LONGS.setOpaque(ring, index + 2, first);
         LONGS.setOpaque(ring, index + 3, last);
-        LONGS.setVolatile(sequence, SEQUENCE, next + 1);
+        setVolatile(next + 1);
     }
 
     /**
@@ -61,7 +58,7 @@ public final class InvalidationLog {
 
     /** Number of entries published so far. */
     long sequence() {
-        return (long) LONGS.getVolatile(sequence, SEQUENCE);
+        return getVolatile();
     }
 
     /** Lets {@code port} replay the entries from {@code seen} to {@code now}. */
@@ -77,7 +74,7 @@ public final class InvalidationLog {
         }
         VarHandle.loadLoadFence();
         // The writer may have lapped us while we read: then what we read was not what it had published.
-        if ((long) LONGS.getOpaque(sequence, SEQUENCE) - seen > CAPACITY) {
+        if (getOpaque() - seen > CAPACITY) {
             port.forgetEverything();
         }
     }

@@ -1,14 +1,17 @@
 package iommu.common.dma;
 
+import static iommufd.api.DmaAccess.READ_BIT;
+import static iommufd.api.DmaAccess.WRITE_BIT;
+
 import java.util.Arrays;
 
 /**
- * A private, direct-mapped cache of translations: one array for 4 KiB pages, one for pages of 2 MiB and more. Owned by one
- * port, touched only inside its epoch.
+ * A private, direct-mapped cache of translations: one array for 4 KiB pages, one for pages of 2 MiB and more. Owned by
+ * one port, touched only inside its epoch.
  *
- * <p>A tag is the IOVA's page number and, in its upper 12 bits, a generation, so that forgetting everything is an addition.
- * A value is a physical page address with {@link iommufd.api.DmaAccess} bits; the write bit is only set once the entry needs no
- * dirty mark any more.
+ * <p>A key is the IOVA of a page and, in the bits inside the page, a generation, so that forgetting everything is an addition,
+ * and the {@link iommufd.api.DmaAccess} bits that need no walk; the write bit is only set once the entry needs no dirty mark any
+ * more. After it comes the bare physical address, so that nothing but an addition lies between its load and the bytes.
  */
 public final class Iotlb {
     /** What {@link #lookup} answers for a miss. */
@@ -20,14 +23,16 @@ public final class Iotlb {
 
     private static final int SMALL_ENTRIES = 2048;
     private static final int LARGE_ENTRIES = 256;
-    private static final long GENERATION = 1L << 52;
     private static final long SMALL_INSIDE = (1L << SMALL_PAGE_LG2) - 1;
     private static final long LARGE_INSIDE = (1L << LARGE_PAGE_LG2) - 1;
+    private static final long ACCESS_BITS = READ_BIT | WRITE_BIT;
+    private static final long GENERATION = ACCESS_BITS + 1;
     /** Beyond this many pages it is cheaper to forget everything. */
     private static final long MAX_SINGLE_DROPS = 64;
 
     private final long[] small = new long[2 * SMALL_ENTRIES];
     private final long[] large = new long[2 * LARGE_ENTRIES];
+    /** Never 0, so an empty entry matches nothing. */
     private long generation = GENERATION;
 
     /**
@@ -37,30 +42,47 @@ public final class Iotlb {
      * @return the physical address, or {@link #MISS}
      */
     public long lookup(long iova, int accessBit) {
-        long page = iova >>> SMALL_PAGE_LG2;
-        int index = ((int) page & SMALL_ENTRIES - 1) << 1;
-        long[] entries = small;
-        if (entries[index] == (page | generation)) {
-            long value = entries[index + 1];
-            if ((value & accessBit) != 0) {
-                return value & ~SMALL_INSIDE | iova & SMALL_INSIDE;
-            }
-            return MISS;
+        return lookup(small, iova, accessBit);
+    }
+
+    /** {@link #lookup(long, int)} for a caller that has {@link #small} at hand. */
+    long lookup(long[] entries, long iova, int accessBit) {
+        int index = smallIndex(iova);
+        if (differ(entries[index], iova & ~SMALL_INSIDE, accessBit)) {
+            return lookupLarge(iova, accessBit);
         }
-        return lookupLarge(iova, accessBit);
+        return entries[index + 1] | iova & SMALL_INSIDE;
     }
 
     private long lookupLarge(long iova, int accessBit) {
-        long page = iova >>> LARGE_PAGE_LG2;
-        int index = ((int) page & LARGE_ENTRIES - 1) << 1;
-        long[] entries = large;
-        if (entries[index] == (page | generation)) {
-            long value = entries[index + 1];
-            if ((value & accessBit) != 0) {
-                return value & ~LARGE_INSIDE | iova & LARGE_INSIDE;
-            }
+        int index = largeIndex(iova);
+        if (differ(large[index], iova & ~LARGE_INSIDE, accessBit)) {
+            return MISS;
         }
-        return MISS;
+        return large[index + 1] | iova & LARGE_INSIDE;
+    }
+
+    /** Whether {@code key} is of another page or generation, or lacks the access. */
+    private boolean differ(long key, long page, int accessBit) {
+        return ((key ^ (page | generation | accessBit)) & ~(ACCESS_BITS ^ accessBit)) != 0;
+    }
+
+    /** Whether {@code key} is of this page and generation. */
+    private boolean isOf(long page, long key) {
+        return (key & ~ACCESS_BITS) == (page | generation);
+    }
+
+    private static int smallIndex(long iova) {
+        return ((int) (iova >>> SMALL_PAGE_LG2) & SMALL_ENTRIES - 1) << 1;
+    }
+
+    private static int largeIndex(long iova) {
+        return ((int) (iova >>> LARGE_PAGE_LG2) & LARGE_ENTRIES - 1) << 1;
+    }
+
+    /** The entries of the small pages. */
+    long[] small() {
+        return small;
     }
 
     /**
@@ -71,47 +93,45 @@ public final class Iotlb {
      * @param accessBits what needs no further walk
      */
     public void remember(long iova, long physicalAddress, int pageLg2, int accessBits) {
-        long page = iova >>> SMALL_PAGE_LG2;
-        int smallIndex = ((int) page & SMALL_ENTRIES - 1) << 1;
+        long page = iova & ~SMALL_INSIDE;
+        int smallIndex = smallIndex(iova);
         if (pageLg2 >= LARGE_PAGE_LG2) {
-            long largePage = iova >>> LARGE_PAGE_LG2;
-            int index = ((int) largePage & LARGE_ENTRIES - 1) << 1;
-            large[index] = largePage | generation;
-            large[index + 1] = physicalAddress & ~LARGE_INSIDE | accessBits;
-            if (small[smallIndex] == (page | generation)) {
-                small[smallIndex] = 0;   // an entry of the same page with fewer rights would hide the large one
+            int index = largeIndex(iova);
+            large[index] = iova & ~LARGE_INSIDE | generation | accessBits;
+            large[index + 1] = physicalAddress & ~LARGE_INSIDE;
+            if (isOf(page, small[smallIndex])) {
+                small[smallIndex] = 0;   // what it allows may be less
             }
             return;
         }
-        small[smallIndex] = page | generation;
-        small[smallIndex + 1] = physicalAddress & ~SMALL_INSIDE | accessBits;
+        small[smallIndex] = page | generation | accessBits;
+        small[smallIndex + 1] = physicalAddress & ~SMALL_INSIDE;
     }
 
     /** Forgets every page that overlaps {@code [first, last]}. */
     public void forget(long first, long last) {
-        long firstPage = first >>> SMALL_PAGE_LG2;
-        long pages = (last >>> SMALL_PAGE_LG2) - firstPage;
+        long pages = (last >>> SMALL_PAGE_LG2) - (first >>> SMALL_PAGE_LG2);
         if (Long.compareUnsigned(pages, MAX_SINGLE_DROPS) > 0) {
             forgetEverything();
             return;
         }
-        for (long page = firstPage; page <= firstPage + pages; page++) {
-            int index = ((int) page & SMALL_ENTRIES - 1) << 1;
-            if (small[index] == (page | generation)) {
-                small[index] = 0;
+        for (long number = 0; number <= pages; number++) {
+            long page = (first & ~SMALL_INSIDE) + (number << SMALL_PAGE_LG2);
+            if (isOf(page, small[smallIndex(page)])) {
+                small[smallIndex(page)] = 0;
             }
         }
-        for (long page = first >>> LARGE_PAGE_LG2; page <= last >>> LARGE_PAGE_LG2; page++) {
-            int index = ((int) page & LARGE_ENTRIES - 1) << 1;
-            if (large[index] == (page | generation)) {
-                large[index] = 0;
+        for (long number = first >>> LARGE_PAGE_LG2; number <= last >>> LARGE_PAGE_LG2; number++) {
+            long page = number << LARGE_PAGE_LG2;
+            if (isOf(page, large[largeIndex(page)])) {
+                large[largeIndex(page)] = 0;
             }
         }
     }
 
     /** Forgets all pages. */
     public void forgetEverything() {
-        generation += GENERATION;
+        generation = generation + GENERATION & SMALL_INSIDE;
         if (generation == 0) {
             Arrays.fill(small, 0);
             Arrays.fill(large, 0);

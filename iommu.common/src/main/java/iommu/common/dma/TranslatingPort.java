@@ -11,8 +11,6 @@ import iommufd.api.hardware.HardwarePort;
 import iommufd.api.memory.FarMemory;
 import iommufd.api.memory.HostMemory;
 import java.lang.foreign.MemorySegment;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
 import java.util.Optional;
 
 /**
@@ -20,7 +18,7 @@ import java.util.Optional;
  *
  * <p>One device thread at a time; {@link #close} from any thread.
  */
-public abstract class TranslatingPort implements HardwarePort {
+public abstract class TranslatingPort extends PaddedWord implements HardwarePort {
     /** What {@link #walk} answers if the request must be refused. */
     protected static final long REFUSED = -2L;
     /** What {@link #translate} answers for memory behind the window; {@link #farAddress} is where. */
@@ -28,18 +26,15 @@ public abstract class TranslatingPort implements HardwarePort {
 
     private static final MemorySegment WINDOW = HostMemory.WINDOW;
     private static final long PAGE_BYTES = 1L << Iotlb.SMALL_PAGE_LG2;
-    /** The epoch slot has a cache line of its own, in the middle of its array. */
-    private static final int SLOT = 16;
     private static final long OUTSIDE = 0;
-    private static final VarHandle SLOTS = MethodHandles.arrayElementVarHandle(long[].class);
-    private static final long[] ONE = {1};
 
     /** Translations of this port; touched only inside its epoch. */
     protected final Iotlb iotlb = new Iotlb();
 
+    /** Of the IOTLB, here as well: one load less between a request and its bytes. */
+    private final long[] entries = iotlb.small();
     private final InvalidationLog log;
     private final FarPath far;
-    private final long[] slot = new long[2 * SLOT];
     private long seen;
     private volatile boolean closed;
     private DmaStatus status = DmaStatus.DONE;
@@ -83,51 +78,90 @@ public abstract class TranslatingPort implements HardwarePort {
 
     /** Whether no request that started before {@code published} invalidations is inside. */
     final boolean passed(long published) {
-        long value = (long) SLOTS.getVolatile(slot, SLOT);
+        long value = getVolatile();
         return value == OUTSIDE || value > published;
     }
 
     @Override
     public final DmaStatus write(long iova, MemorySegment source, long sourceOffset, long lengthBytes) {
-        long refused;
-        // Only this thread changes the IOTLB: if nothing had to be replayed, a lookup before the fence is as good as one after.
-        long cached = iotlb.lookup(iova, WRITE_BIT);
-        long seenBefore = seen;
+        // Only this thread changes the IOTLB: if nothing has to be replayed, a lookup before the fence is as good as one after.
+        long physicalAddress = iotlb.lookup(entries, iova, WRITE_BIT);
+        if (physicalAddress < 0 || !inOnePage(iova, lengthBytes)) {
+            return writePages(iova, source, sourceOffset, lengthBytes);
+        }
         try {
-            if (!enter()) {
-                return status;
+            if (!enterUnchanged()) {
+                return writePages(iova, source, sourceOffset, lengthBytes);
             }
-            long physicalAddress = seen == seenBefore && cached >= 0 ? cached : translate(iova, WRITE_BIT);
-            refused = moveOut(iova, physicalAddress, source, sourceOffset, lengthBytes);
-            surfaceBusErrors();
+            MemorySegment.copy(source, sourceOffset, WINDOW, physicalAddress, lengthBytes);
+            leaveAndSurface();
         } catch (InternalError memoryGone) {
             return aborted(iova, WRITE_BIT);
-        } finally {
+        } catch (RuntimeException | Error broken) {
             leave();
+            throw broken;
         }
-        return refused == 0 ? status = DmaStatus.DONE : refused(iova + lengthBytes - refused, WRITE_BIT);
+        return done();
+    }
+
+    private DmaStatus writePages(long iova, MemorySegment source, long sourceOffset, long lengthBytes) {
+        long refused;
+        try {
+            if (!enter()) {
+                leave();
+                return status;
+            }
+            refused = movePagesOut(iova, source, sourceOffset, lengthBytes);
+            leaveAndSurface();
+        } catch (InternalError memoryGone) {
+            return aborted(iova, WRITE_BIT);
+        } catch (RuntimeException | Error broken) {
+            leave();
+            throw broken;
+        }
+        return refused == 0 ? done() : refused(iova + lengthBytes - refused, WRITE_BIT);
     }
 
     @Override
     public final DmaStatus read(long iova, MemorySegment target, long targetOffset, long lengthBytes) {
-        long refused;
-        long cached = iotlb.lookup(iova, READ_BIT);   // before the fence, as in write
-        long seenBefore = seen;
+        long physicalAddress = iotlb.lookup(entries, iova, READ_BIT);   // before the fence, as in write
+        if (physicalAddress < 0 || !inOnePage(iova, lengthBytes)) {
+            return readPages(iova, target, targetOffset, lengthBytes);
+        }
         try {
-            if (!enter()) {
-                return status;
+            if (!enterUnchanged()) {
+                return readPages(iova, target, targetOffset, lengthBytes);
             }
-            long physicalAddress = seen == seenBefore && cached >= 0 ? cached : translate(iova, READ_BIT);
-            refused = moveIn(iova, physicalAddress, target, targetOffset, lengthBytes);
-            surfaceBusErrors();
+            MemorySegment.copy(WINDOW, physicalAddress, target, targetOffset, lengthBytes);
+            leaveAndSurface();
         } catch (InternalError memoryGone) {
             target.asSlice(targetOffset, lengthBytes).fill((byte) 0);
             return aborted(iova, READ_BIT);
-        } finally {
+        } catch (RuntimeException | Error broken) {
             leave();
+            throw broken;
+        }
+        return done();
+    }
+
+    private DmaStatus readPages(long iova, MemorySegment target, long targetOffset, long lengthBytes) {
+        long refused;
+        try {
+            if (!enter()) {
+                leave();
+                return status;
+            }
+            refused = movePagesIn(iova, target, targetOffset, lengthBytes);
+            leaveAndSurface();
+        } catch (InternalError memoryGone) {
+            target.asSlice(targetOffset, lengthBytes).fill((byte) 0);
+            return aborted(iova, READ_BIT);
+        } catch (RuntimeException | Error broken) {
+            leave();
+            throw broken;
         }
         if (refused == 0) {
-            return status = DmaStatus.DONE;
+            return done();
         }
         target.asSlice(targetOffset, lengthBytes).fill((byte) 0);
         return refused(iova + lengthBytes - refused, READ_BIT);
@@ -140,22 +174,24 @@ public abstract class TranslatingPort implements HardwarePort {
         long refused = 0;
         try {
             if (!enter()) {
+                leave();
                 return status;
             }
             for (int piece = 0; piece < list.count() && refused == 0; piece++) {
                 long length = list.lengthBytes(piece);
                 iova = list.iova(piece);
-                refused = moveOut(iova, translate(iova, WRITE_BIT), source, offset, length);
+                refused = movePagesOut(iova, source, offset, length);
                 iova += length;
                 offset += length;
             }
-            surfaceBusErrors();
+            leaveAndSurface();
         } catch (InternalError memoryGone) {
             return aborted(iova, WRITE_BIT);
-        } finally {
+        } catch (RuntimeException | Error broken) {
             leave();
+            throw broken;
         }
-        return refused == 0 ? status = DmaStatus.DONE : refused(iova - refused, WRITE_BIT);
+        return refused == 0 ? done() : refused(iova - refused, WRITE_BIT);
     }
 
     @Override
@@ -165,24 +201,26 @@ public abstract class TranslatingPort implements HardwarePort {
         long refused = 0;
         try {
             if (!enter()) {
+                leave();
                 return status;
             }
             for (int piece = 0; piece < list.count() && refused == 0; piece++) {
                 long length = list.lengthBytes(piece);
                 iova = list.iova(piece);
-                refused = moveIn(iova, translate(iova, READ_BIT), target, offset, length);
+                refused = movePagesIn(iova, target, offset, length);
                 iova += length;
                 offset += length;
             }
-            surfaceBusErrors();
+            leaveAndSurface();
         } catch (InternalError memoryGone) {
             target.asSlice(targetOffset, list.totalBytes()).fill((byte) 0);
             return aborted(iova, READ_BIT);
-        } finally {
+        } catch (RuntimeException | Error broken) {
             leave();
+            throw broken;
         }
         if (refused == 0) {
-            return status = DmaStatus.DONE;
+            return done();
         }
         target.asSlice(targetOffset, list.totalBytes()).fill((byte) 0);
         return refused(iova - refused, READ_BIT);
@@ -231,6 +269,7 @@ public abstract class TranslatingPort implements HardwarePort {
         long found = 0;
         try {
             if (!enter()) {
+                leave();
                 return 0;
             }
             long readable = translate(iova, READ_BIT);
@@ -244,7 +283,7 @@ public abstract class TranslatingPort implements HardwarePort {
                 } else {
                     // Outside compiled code only plain accesses survive a bus error, an atomic one ends the JVM.
                     PhysicalWords.get(physicalAddress);
-                    surfaceBusErrors();
+                    surface();
                     found = switch (operation) {
                         case COMPARE_AND_SWAP -> PhysicalWords.compareAndExchange(physicalAddress, expected, operand);
                         case FETCH_AND_ADD -> PhysicalWords.getAndAdd(physicalAddress, operand);
@@ -252,25 +291,33 @@ public abstract class TranslatingPort implements HardwarePort {
                     };
                 }
             }
-            surfaceBusErrors();
+            leaveAndSurface();
         } catch (InternalError memoryGone) {
             aborted(iova, WRITE_BIT);
             return 0;
-        } finally {
+        } catch (RuntimeException | Error broken) {
             leave();
+            throw broken;
         }
         if (refusedBit != 0) {
             noMemory |= farAtomic;   // no system call does this in another process
             refused(iova, refusedBit);
             return 0;
         }
-        status = DmaStatus.DONE;
+        done();
         return found;
+    }
+
+    /** @return whether the port is open and nothing was invalidated since the last request. {@link #leave} must follow either way */
+    private boolean enterUnchanged() {
+        long expected = seen;
+        exchange(expected + 1);
+        return log.sequence() == expected && !closed;
     }
 
     /** @return whether the port is open; {@link #status} is set if not. {@link #leave} must follow either way */
     private boolean enter() {
-        SLOTS.setVolatile(slot, SLOT, seen + 1);
+        setVolatile(seen + 1);
         if (closed) {
             status = DmaStatus.CLOSED;
             return false;
@@ -284,15 +331,24 @@ public abstract class TranslatingPort implements HardwarePort {
     }
 
     /**
-     * Compiled code throws what a bus error became not where it happened but at the next safepoint poll, which must therefore
-     * lie in the request's try. The back edge of a loop whose end the compiler cannot know is one; it is taken once.
+     * Leaves the epoch, and lets a bus error surface. Compiled code throws what one became not where it happened but at the next
+     * safepoint poll, which must therefore lie in the request's try. The backward branch of a loop whose end the compiler cannot
+     * know is one, if it is taken at times; this one is taken once.
      */
-    private static void surfaceBusErrors() {
-        for (long polls = 0; polls < (long) SLOTS.getOpaque(ONE, 0); polls++) { }
+    private void leaveAndSurface() {
+        while (getOpaque() != OUTSIDE) {
+            leave();
+        }
+    }
+
+    /** Lets a bus error surface inside the epoch, as {@link #leaveAndSurface}. */
+    private void surface() {
+        long before = OUTSIDE;
+        while (before != (before = getOpaque())) { }
     }
 
     private void leave() {
-        SLOTS.setRelease(slot, SLOT, OUTSIDE);
+        setRelease(OUTSIDE);
     }
 
     private long translate(long iova, int accessBit) {
@@ -319,30 +375,6 @@ public abstract class TranslatingPort implements HardwarePort {
     /** Whether all bytes lie in one page. */
     private static boolean inOnePage(long iova, long lengthBytes) {
         return lengthBytes <= PAGE_BYTES - (iova & PAGE_BYTES - 1);
-    }
-
-    /** @param physicalAddress of {@code iova}, or negative. @return bytes not moved */
-    private long moveOut(long iova, long physicalAddress, MemorySegment source, long sourceOffset, long lengthBytes) {
-        if (!inOnePage(iova, lengthBytes)) {
-            return movePagesOut(iova, source, sourceOffset, lengthBytes);
-        }
-        if (physicalAddress < 0) {
-            return physicalAddress == FAR && farOut(source, sourceOffset, lengthBytes) ? 0 : lengthBytes;
-        }
-        MemorySegment.copy(source, sourceOffset, WINDOW, physicalAddress, lengthBytes);
-        return 0;
-    }
-
-    /** @param physicalAddress of {@code iova}, or negative. @return bytes not moved */
-    private long moveIn(long iova, long physicalAddress, MemorySegment target, long targetOffset, long lengthBytes) {
-        if (!inOnePage(iova, lengthBytes)) {
-            return movePagesIn(iova, target, targetOffset, lengthBytes);
-        }
-        if (physicalAddress < 0) {
-            return physicalAddress == FAR && farIn(target, targetOffset, lengthBytes) ? 0 : lengthBytes;
-        }
-        MemorySegment.copy(WINDOW, physicalAddress, target, targetOffset, lengthBytes);
-        return 0;
     }
 
     /** @return bytes not moved */
@@ -418,6 +450,14 @@ public abstract class TranslatingPort implements HardwarePort {
             run += PAGE_BYTES;
         }
         return Math.min(run, lengthBytes);
+    }
+
+    /** Storing a reference costs a barrier of the collector, at times a fence; so it is stored if it changes. */
+    private DmaStatus done() {
+        if (status != DmaStatus.DONE) {
+            status = DmaStatus.DONE;
+        }
+        return DmaStatus.DONE;
     }
 
     private DmaStatus refused(long iova, int accessBit) {

@@ -1,5 +1,6 @@
 package iommu.mock.command;
 
+import iommufd.api.Access;
 import iommufd.api.Errno;
 import iommufd.api.Ioas;
 import iommufd.api.IommufdException;
@@ -17,7 +18,7 @@ final class AccessCommands {
     private static final int PIN_WRITABLE = 1;
     /** MOCK_ACCESS_RW_WRITE. */
     private static final int WRITE = 1;
-    /** MOCK_ACCESS_RW_SLOW_PATH: no other way here. */
+    /** MOCK_ACCESS_RW_SLOW_PATH. */
     private static final int SLOW_PATH = 1 << 2;
     private static final long LARGEST_BYTES = 16L << 20;
     private static final long PAGE_BYTES = UserMemory.PAGE_BYTES;
@@ -130,11 +131,12 @@ final class AccessCommands {
         MemorySegment bytes = MemorySegment.ofArray(new byte[(int) length]);
         long iova = command.int64(TestCommand.RW_IOVA);
         long uptr = command.int64(TestCommand.RW_UPTR);
+        Access.View view = (flags & SLOW_PATH) != 0 ? Access.View.DEVICE : Access.View.OWNER;
         if ((flags & WRITE) != 0) {
             command.caller().memory().read(uptr, bytes);
-            access.access().write(iova, bytes);
+            access.access().write(iova, bytes, view);
         } else {
-            access.access().read(iova, bytes);
+            access.access().read(iova, bytes, view);
             command.caller().memory().write(uptr, bytes);
         }
     }

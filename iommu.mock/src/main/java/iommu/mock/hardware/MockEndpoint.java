@@ -78,7 +78,7 @@ final class MockEndpoint implements HardwareEndpoint {
         if (data.type() != VendorData.TABLE) {
             throw new IommufdException(Errno.EOPNOTSUPP, "the mock IOMMU knows no table data of type 0x%x".formatted(data.type()));
         }
-        MemorySegment struct = VendorData.struct(data.bytes(), VendorData.TABLE_MIN_BYTES, VendorData.TABLE_BYTES);
+        MemorySegment struct = VendorData.struct(data, VendorData.TABLE_MIN_BYTES, VendorData.TABLE_BYTES);
         int type = VendorData.int32(struct, PAGETABLE_TYPE_OFFSET);
         if (Integer.compareUnsigned(type, TableShape.values().length) >= 0) {
             throw new IommufdException(Errno.EOPNOTSUPP, "the mock IOMMU has no page table of type " + Integer.toUnsignedString(type));

@@ -25,7 +25,7 @@ public final class MockNested implements NestedDomain {
             throw new IommufdException(Errno.EOPNOTSUPP, "the mock IOMMU knows no nested table of type 0x%x".formatted(table.type()));
         }
         this.viommu = viommu;
-        Arrays.fill(iotlb, VendorData.int32(VendorData.struct(table.bytes(), VendorData.TABLE_MIN_BYTES, VendorData.TABLE_BYTES), 0));
+        Arrays.fill(iotlb, VendorData.int32(VendorData.struct(table, VendorData.TABLE_MIN_BYTES, VendorData.TABLE_BYTES), 0));
     }
 
     /** Whose numbers devices have in it. */

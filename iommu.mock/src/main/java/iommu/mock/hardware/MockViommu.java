@@ -34,14 +34,14 @@ public final class MockViommu implements HardwareViommu {
         if (table.type() != VendorData.VIOMMU) {
             throw new IommufdException(Errno.EOPNOTSUPP, "the mock IOMMU has no vIOMMU of type 0x%x".formatted(table.type()));
         }
-        reply = table.bytes().length == 0 ? new byte[0] : looped(table.bytes());
+        reply = table.lengthBytes() == 0 ? new byte[0] : looped(table);
     }
 
     /** What came in goes out. There is no region to map: offset and length stay 0. */
-    private static byte[] looped(byte[] passed) {
+    private static byte[] looped(ViommuTable passed) {
         MemorySegment struct = VendorData.struct(passed, VendorData.VIOMMU_MIN_BYTES, VendorData.VIOMMU_BYTES);
         struct.set(ValueLayout.JAVA_INT_UNALIGNED, OUT_DATA_OFFSET, VendorData.int32(struct, 0));
-        return Arrays.copyOf(struct.toArray(ValueLayout.JAVA_BYTE), passed.length);
+        return Arrays.copyOf(struct.toArray(ValueLayout.JAVA_BYTE), (int) passed.lengthBytes());
     }
 
     @Override

@@ -2,6 +2,7 @@ package iommu.mock.hardware;
 
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
+import iommufd.api.VendorStructure;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -35,10 +36,11 @@ public final class VendorData {
     private VendorData() {}
 
     /** A structure a client passed, zero-filled. @throws IommufdException {@link Errno#EINVAL} for a length outside the bounds */
-    static MemorySegment struct(byte[] passed, int minBytes, int bytes) {
-        if (passed.length < minBytes || passed.length > bytes) {
-            throw new IommufdException(Errno.EINVAL, "the structure has %d to %d bytes, not %d".formatted(minBytes, bytes, passed.length));
+    static MemorySegment struct(VendorStructure structure, int minBytes, int bytes) {
+        if (structure.lengthBytes() < minBytes || structure.lengthBytes() > bytes) {
+            throw new IommufdException(Errno.EINVAL, "the structure has %d to %d bytes, not %d".formatted(minBytes, bytes, structure.lengthBytes()));
         }
+        byte[] passed = structure.bytes();
         MemorySegment struct = MemorySegment.ofArray(new byte[bytes]);
         MemorySegment.copy(MemorySegment.ofArray(passed), 0, struct, 0, passed.length);
         return struct;

@@ -53,7 +53,8 @@ final class Client implements AutoCloseable, Caller, ClientMemory, ClientFiles {
     private final Map<Integer, OpenNode> files = new HashMap<>();
     private final Mappable mappable = new Mappable();
     private int nextDescriptor = 10;
-    final MockBackend iommu = new MockBackend(memory.tables());
+    final FailingTables tables = new FailingTables(memory.tables());
+    final MockBackend iommu = new MockBackend(tables);
     final IommufdFile file;
 
     Client() {
@@ -152,6 +153,11 @@ final class Client implements AutoCloseable, Caller, ClientMemory, ClientFiles {
 
     /** IOMMU_IOAS_MAP, readable and writable. */
     void map(Ioas ioas, long iova, long address, long lengthBytes) {
+        assertThat(mapping(ioas, iova, address, lengthBytes)).isEqualTo("0");
+    }
+
+    /** The same, which may be refused. */
+    String mapping(Ioas ioas, long iova, long address, long lengthBytes) {
         MemorySegment struct = at(BASE, IommuIoasMap.SIZE_BYTES);
         IommuIoasMap.size(struct, IommuIoasMap.SIZE_BYTES);
         IommuIoasMap.flags(struct, IommuIoasMap.IOMMU_IOAS_MAP_FIXED_IOVA | IommuIoasMap.IOMMU_IOAS_MAP_READABLE | IommuIoasMap.IOMMU_IOAS_MAP_WRITEABLE);
@@ -160,7 +166,7 @@ final class Client implements AutoCloseable, Caller, ClientMemory, ClientFiles {
         IommuIoasMap.userVa(struct, address);
         IommuIoasMap.length(struct, lengthBytes);
         IommuIoasMap.iova(struct, iova);
-        assertThat(name(ioctl(file, IommuIoasMap.IOMMU_IOAS_MAP))).isEqualTo("0");
+        return name(ioctl(file, IommuIoasMap.IOMMU_IOAS_MAP));
     }
 
     /** MD_CHECK_REFS on a file. */

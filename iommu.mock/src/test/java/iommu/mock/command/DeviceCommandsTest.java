@@ -219,8 +219,9 @@ class DeviceCommandsTest {
         client.granted(REPLACE, device.stdevId(), int32(TestCommand.REPLACE_PT_ID, table.id()));
         requestPage(device, 0);
         requestPage(device, 1);
+        requestPage(device, -1);
         FaultRecord record = queue.read(8).getFirst();
-        assertThat(queue.read(8)).as("PASID 1 is attached to nothing").isEmpty();
+        assertThat(queue.read(8)).as("PASIDs 1 and 2^32-1 are attached to nothing").isEmpty();
         assertThat(record.deviceId()).isEqualTo(device.idevId());
         assertThat(record.iova()).isEqualTo(0xd000);
         assertThat(record.execute()).isTrue();

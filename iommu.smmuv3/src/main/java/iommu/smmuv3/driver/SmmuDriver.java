@@ -7,11 +7,13 @@ import iommu.smmuv3.format.RegisterAccess;
 import iommufd.api.Errno;
 import iommufd.api.HardwareInfo;
 import iommufd.api.IommufdException;
+import iommufd.api.IovaRange;
 import iommufd.api.dma.DmaFault;
 import iommufd.api.dma.EndpointDescription;
 import iommufd.api.hardware.FaultSink;
 import iommufd.api.hardware.HardwareEndpoint;
 import iommufd.api.hardware.IommuHardware;
+import iommufd.api.hardware.ReservedRegion;
 import iommufd.api.memory.TableMemory;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -197,6 +199,12 @@ public final class SmmuDriver implements IommuHardware, AutoCloseable {
 
     int granuleLg2() {
         return options.granuleLg2();
+    }
+
+    /** What is kept free for interrupt messages. */
+    ReservedRegion messageWindow() {
+        long start = options.messageWindowStart();
+        return new ReservedRegion(new IovaRange(start, start + DriverOptions.MESSAGE_WINDOW_BYTES - 1), ReservedRegion.Kind.SOFTWARE_MSI);
     }
 
     boolean prefersStage2() {

@@ -4,7 +4,6 @@ import iommu.smmuv3.format.StreamTableEntry;
 import iommufd.api.Errno;
 import iommufd.api.HardwareInfo;
 import iommufd.api.IommufdException;
-import iommufd.api.IovaRange;
 import iommufd.api.NestedTable;
 import iommufd.api.ViommuTable;
 import iommufd.api.dma.EndpointDescription;
@@ -33,9 +32,6 @@ import org.slf4j.LoggerFactory;
  */
 final class SmmuEndpoint implements HardwareEndpoint {
     private static final Logger LOG = LoggerFactory.getLogger(SmmuEndpoint.class);
-    /** Where Linux puts its window for interrupt messages. */
-    private static final ReservedRegion MESSAGE_WINDOW =
-            new ReservedRegion(new IovaRange(0x800_0000, 0x80f_ffff), ReservedRegion.Kind.SOFTWARE_MSI);
     private static final long CLOSE_NANOS = 5_000_000_000L;
 
     /** What requests without PASID go through. */
@@ -73,7 +69,7 @@ final class SmmuEndpoint implements HardwareEndpoint {
 
     @Override
     public List<ReservedRegion> reservedRegions() {
-        return List.of(MESSAGE_WINDOW);
+        return List.of(driver.messageWindow());
     }
 
     @Override

@@ -8,6 +8,7 @@ import iommu.smmuv3.format.SmmuEvent;
 import iommufd.api.DmaAccess;
 import iommufd.api.dma.DmaFault;
 import iommufd.api.dma.RequesterId;
+import iommufd.api.memory.FarMemory;
 import iommufd.api.memory.HostMemory;
 import java.util.OptionalInt;
 
@@ -72,7 +73,7 @@ final class SmmuPort extends TranslatingPort {
             rights &= stage2.rights;
         }
         if (output >= HostMemory.SIZE_BYTES) {
-            return NOWHERE | iova & OFFSET;
+            return behindTheWindow(output);
         }
         // With TBI one page has many names, but invalidations know only the canonical one.
         if (canonical == iova) {
@@ -98,10 +99,15 @@ final class SmmuPort extends TranslatingPort {
             rights = stage2.rights;
         }
         if (output >= HostMemory.SIZE_BYTES) {
-            return NOWHERE | iova & OFFSET;
+            return behindTheWindow(output);
         }
         remember(iova, output, pageLg2, pageLg2, rights);
         return output;
+    }
+
+    /** Far memory is never remembered; behind that is none. */
+    private static long behindTheWindow(long output) {
+        return FarMemory.isFar(output) ? output : NOWHERE | output & OFFSET;
     }
 
     /** @param inputLg2 size of the page in the tables that are walked by IOVA; {@code pageLg2} is not larger */

@@ -1,11 +1,14 @@
 package iommu.vtd.format;
 
-import iommufd.api.memory.HostMemory;
+import iommufd.api.memory.FarMemory;
 
-/** The host address width (HAW): as wide as the physical window, so that no valid pointer leads out of it. */
+/**
+ * The host address width (HAW, §8.1): it covers the physical window and the far memory behind it. A unit does not report it in a
+ * register, only the firmware in its DMAR table; the guest address width it does report (MGAW) is never less.
+ */
 public final class HostAddress {
     /** HAW. */
-    public static final int BITS = Long.numberOfTrailingZeros(HostMemory.SIZE_BYTES);
+    public static final int BITS = Long.numberOfTrailingZeros(FarMemory.END);
     /** Bits of a 64-bit pointer that must be 0. */
     public static final long RESERVED = -1L << BITS;
     /** A 4 KiB aligned pointer. */

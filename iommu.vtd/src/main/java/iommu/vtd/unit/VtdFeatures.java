@@ -61,7 +61,7 @@ public record VtdFeatures(boolean scalable, boolean fiveLevels, boolean nested, 
         return new VtdFeatures(scalable, fiveLevels, nested, deviceTlb, pasidBits, count);
     }
 
-    /** Bits of the widest input address. */
+    /** Bits of the widest input address (MGAW + 1); at least those of a host address, as §11.4.2 recommends. */
     int addressBits() {
         return fiveLevels ? 57 : 48;
     }

@@ -23,7 +23,7 @@ public final class VtdPort extends TranslatingPort {
     private static final long INTERRUPT_LARGE_PAGE =
             HostAddress.INTERRUPT_RANGE >>> Iotlb.LARGE_PAGE_LG2 - HostAddress.INTERRUPT_SHIFT;
 
-    /** An address behind the physical window. */
+    /** An address behind all memory. */
     private static final long NO_MEMORY = 1L << HostAddress.BITS;
 
     private final VtdUnit unit;

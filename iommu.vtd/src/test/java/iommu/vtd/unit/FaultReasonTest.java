@@ -107,11 +107,11 @@ class FaultReasonTest {
         legacy(0x09, "context table without memory", board -> word(board.root + (SID >>> 8) * 16, Ram.HOLE | 1));
         legacy(0x0A, "reserved bit in root entry", board -> word(rootEntry(board), word(rootEntry(board)) | 1 << 4));
         legacy(0x0A, "upper half of root entry", board -> word(rootEntry(board) + 8, 1));
-        legacy(0x0A, "root entry beyond the host's width", board -> word(rootEntry(board), word(rootEntry(board)) | 1L << 43));
+        legacy(0x0A, "root entry beyond the host's width", board -> word(rootEntry(board), word(rootEntry(board)) | 1L << 46));
         legacy(0x0B, "reserved bit in context entry", board -> word(touch(board) + 8, word(touch(board) + 8) | 1L << 24));
         legacy(0x0B, "bit 71 of context entry", board -> word(touch(board) + 8, word(touch(board) + 8) | 1L << 7));
         legacy(0x0B, "bit 4 of context entry", board -> word(touch(board), word(touch(board)) | 1 << 4));
-        legacy(0x0C, "leaf beyond the host's width", board -> board.mapSecond(context(board, 4), 4, IOVA, 1L << 43, 3));
+        legacy(0x0C, "leaf beyond the host's width", board -> board.mapSecond(context(board, 4), 4, IOVA, 1L << 46, 3));
         legacy(0x0C, "page size at the top", board -> word(context(board, 4) + (IOVA >>> 39) * 8, board.ram.frame() | 1 << 7 | 3));
         legacy(0x0C, "misaligned 2 MiB leaf", board -> board.map(context(board, 4), 4, IOVA, 21, Ram.BASE + 4096 | 1 << 7 | 3, 3));
         legacy(0x0E, "output in the interrupt range", board -> board.mapSecond(context(board, 4), 4, IOVA, 0xFEE0_1000L, 3));
@@ -148,7 +148,7 @@ class FaultReasonTest {
         });
         scalable(0x40, "context table without memory", board -> word(board.root + (SID >>> 8) * 16, Ram.HOLE | 1));
         scalable(0x41, "no context entry", board -> board.scalableContextEntry(SID));
-        for (int bit : new int[] {4, 5, 6, 7, 8, 43}) {
+        for (int bit : new int[] {4, 5, 6, 7, 8, 46}) {
             scalable(0x42, "bit " + bit + " of context entry", board -> contextBit(board, 0, bit));
         }
         scalable(0x42, "DTE without support", board -> contextBit(board, 0, 2));
@@ -178,8 +178,8 @@ class FaultReasonTest {
             word(word(board.scalableContextEntry(SID)) & -4096, Ram.HOLE | 1);
         });
         scalable(0x59, "no PASID entry", WRITE, 5, IOVA, FaultReasonTest::first);
-        int[][] reserved = {{0, 5}, {0, 10}, {0, 11}, {0, 43}, {1, 16}, {1, 22}, {1, 25}, {1, 26}, {1, 31}, {1, 32}, {2, 0}, {2, 1},
-            {2, 8}, {2, 11}, {2, 43}, {3, 0}, {4, 0}, {5, 15}, {6, 0}, {7, 63}};
+        int[][] reserved = {{0, 5}, {0, 10}, {0, 11}, {0, 46}, {1, 16}, {1, 22}, {1, 25}, {1, 26}, {1, 31}, {1, 32}, {2, 0}, {2, 1},
+            {2, 8}, {2, 11}, {2, 46}, {3, 0}, {4, 0}, {5, 15}, {6, 0}, {7, 63}};
         for (int[] bit : reserved) {
             scalable(0x5A, "word " + bit[0] + " bit " + bit[1] + " of PASID entry", board -> {
                 first(board);
@@ -207,7 +207,7 @@ class FaultReasonTest {
     private void scalableWalkCases() {
         scalable(0x70, "first-stage table without memory", board -> word(first(board) + (IOVA >>> 39) * 8, Ram.HOLE | 7));
         scalable(0x71, "not mapped", FaultReasonTest::first);
-        scalable(0x72, "reserved bit in first-stage entry", board -> board.mapFirst(first(board), 4, IOVA, 1L << 43));
+        scalable(0x72, "reserved bit in first-stage entry", board -> board.mapFirst(first(board), 4, IOVA, 1L << 46));
         scalable(0x73, "first-stage top table without memory", board -> board.firstStage(SID, 0, 7, 4, Ram.HOLE));
         scalable(0x80, "not canonical", READ, Pasid.NONE, 1L << 47, FaultReasonTest::first);
         scalable(0x81, "supervisor page", READ, Pasid.NONE, IOVA,
@@ -226,7 +226,7 @@ class FaultReasonTest {
             board.mapSecond(second(board, SSADE), 4, IOVA, board.ram.frame(), 3);
             word(board.pasidEntry(SID, 0) + 8, 7);
         });
-        scalable(0x83, "pass-through beyond the host's width", WRITE, Pasid.NONE, 1L << 43, board -> {
+        scalable(0x83, "pass-through beyond the host's width", WRITE, Pasid.NONE, 1L << 46, board -> {
             first(board);
             word(board.pasidEntry(SID, 0), 4 << 6 | 1);
         });

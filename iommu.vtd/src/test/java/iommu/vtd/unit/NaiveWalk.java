@@ -7,8 +7,8 @@ import java.util.Map;
 
 /** Page walks as slow as the tables of §9.7 and §9.8 read, bit by bit; leaves memory alone and tells what hardware would write. */
 final class NaiveWalk {
-    /** HAW of the physical window. */
-    private static final int HOST_BITS = 43;
+    /** HAW. */
+    private static final int HOST_BITS = 46;
 
     final Map<Long, Long> writes = new HashMap<>();
     final boolean scalable;

@@ -11,8 +11,10 @@ import static iommu.vtd.unit.Board.refusal;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import iommu.vtd.Ram;
+import iommu.vtd.format.HostAddress;
 import iommufd.api.dma.DmaStatus;
 import iommufd.api.dma.Pasid;
+import iommufd.api.memory.FarMemory;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -35,6 +37,7 @@ class UnitBringUpTest {
         assertThat(capability >>> 8 & 0x1F).as("SAGAW").isEqualTo(0b01110);
         assertThat(capability >>> 7 & 1).as("CM").isZero();
         assertThat(capability >>> 16 & 0x3F).as("MGAW").isEqualTo(56);
+        assertThat(FarMemory.END).as("2^HAW, which MGAW covers in every unit").isEqualTo(1L << HostAddress.BITS).isLessThan(1L << 47);
         assertThat(capability >>> 24 & 0x3FF).as("FRO").isEqualTo(0x22);
         assertThat(capability >>> 34 & 3).as("SSLPS").isEqualTo(3);
         assertThat(capability >>> 39 & 1).as("PSI").isEqualTo(1);
@@ -206,7 +209,7 @@ class UnitBringUpTest {
         VtdPort port = board.port();
         assertThat(poke(port, page, 3)).isEqualTo(DmaStatus.DONE);
         assertThat(at(page)).isEqualTo(3);
-        assertThat(refusal(port, 1L << 43, WRITE)).isEqualTo(tableMode == 0 ? 0x04 : 0x83);
+        assertThat(refusal(port, 1L << 46, WRITE)).isEqualTo(tableMode == 0 ? 0x04 : 0x83);
         assertThat(refusal(port, 0xFEE0_0000L, READ)).isEqualTo(tableMode == 0 ? 0x0E : 0x87);
     }
 

@@ -2,6 +2,7 @@ package iommufd.api.memory;
 
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
+import java.lang.foreign.MemorySegment;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
@@ -39,6 +40,37 @@ public interface UserMemory {
      *         {@code runs} is then as it was.
      */
     void pin(long address, long lengthBytes, boolean writable, PinnedRuns runs);
+
+    /**
+     * Keeps the memory usable until {@link #release}, whatever becomes of the place it was had from. Address spaces retain memory for
+     * as long as they map it. Counted; does not fail.
+     */
+    default void retain() { }
+
+    /** Ends one {@link #retain}; what is pinned stays pinned. Never fails. */
+    default void release() { }
+
+    /**
+     * Copies what the owner would read there now, which need not be what is pinned.
+     *
+     * @param target native or on the heap; its content is undefined after a failure
+     * @return false if this memory has nobody who maps it anew, or he is gone; whoever copies then pins
+     * @throws IommufdException {@link Errno#EFAULT} if the owner could not read all of it himself
+     */
+    default boolean readAsOwner(long address, MemorySegment target) {
+        return false;
+    }
+
+    /**
+     * Copies to where the owner would write now. After a failure a part may have been written.
+     *
+     * @param source native or on the heap
+     * @return as {@link #readAsOwner}
+     * @throws IommufdException {@link Errno#EFAULT} if the owner could not write all of it himself
+     */
+    default boolean writeAsOwner(long address, MemorySegment source) {
+        return false;
+    }
 
     /** Releases one pin of runs that {@link #pin} gave, or of parts of them. Never fails. */
     void unpin(long physicalAddress, long lengthBytes);

@@ -36,7 +36,7 @@ public interface ClientFile extends AutoCloseable {
     void onSignal(Runnable listener);
 
     /**
-     * The content for mapping, by file offsets. It stays usable after {@link #close()}.
+     * The content for mapping, by file offsets. It stays usable until {@link #close()}, and while it is retained.
      *
      * @throws IommufdException {@link Errno#EINVAL} for what is no file in memory (memfd, tmpfs, hugetlbfs) nor on disk
      */

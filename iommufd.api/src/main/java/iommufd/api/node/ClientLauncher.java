@@ -18,9 +18,16 @@ public interface ClientLauncher {
      * Signals that ask this process to end are passed on to it meanwhile.
      *
      * @param command program, looked up in {@code PATH}, and its arguments
+     * @param characterDevices whether stat(2) and the like tell the program that nodes are character devices, with numbers; which it
+     *        pays for at each such call. Else it sees regular files, which most programs do not look at
      * @return its exit code; 128 + n if signal n ended it; {@link #NOT_FOUND} or {@link #NOT_EXECUTABLE}
      * @throws IommufdException {@link Errno#EPERM}, {@link Errno#ENODEV} and others if it cannot be started here: the message
      *         names what is missing
      */
-    int run(List<String> command) throws InterruptedException;
+    int run(List<String> command, boolean characterDevices) throws InterruptedException;
+
+    /** As {@link #run(List, boolean)}, with nodes as regular files. */
+    default int run(List<String> command) throws InterruptedException {
+        return run(command, false);
+    }
 }

@@ -6,10 +6,10 @@ import org.osgi.annotation.versioning.ConsumerType;
 /**
  * A directory of sysfs that programs see when they are run by a {@link ClientLauncher}: a whiteboard service. Thread-safe.
  *
- * <p>It takes the place of the machine's own directory of that path, of which those programs see nothing; services of the same path
- * show their entries together, the lower service ranks first. What is in the directory may change at any time. A directory whose
- * path no service had when a program was started is not seen by that program: so name the directory that collects what comes and
- * goes, such as {@code /sys/bus/pci/devices}, and register it before there is anything in it.
+ * <p>It takes the place of the machine's own directory of that path, of which those programs see nothing. Services of the same path
+ * show their entries together; where several have the same one, that of the first counts. What is in the directory may change at any
+ * time. A directory whose path no service had when a program was started is not seen by that program: so name the directory that
+ * collects what comes and goes, such as {@code /sys/bus/pci/devices}, and register it before there is anything in it.
  */
 @ConsumerType
 public interface SysfsDirectory {

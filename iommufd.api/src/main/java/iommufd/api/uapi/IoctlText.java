@@ -2,6 +2,7 @@ package iommufd.api.uapi;
 
 import iommufd.api.Errno;
 import iommufd.api.node.ClientMemory;
+import iommufd.api.node.IoctlDecoder;
 import iommufd.api.uapi.StructText.Field;
 import iommufd.api.uapi.StructText.Names;
 import java.lang.foreign.MemorySegment;
@@ -12,9 +13,15 @@ import java.util.Optional;
 
 /**
  * Requests of {@code /dev/iommu} as strace would print them: name, what the client passed, what it got, result. For example
- * {@code IOMMU_IOAS_ALLOC {size=12, flags=0} => {out_ioas_id=1} = 0}.
+ * {@code IOMMU_IOAS_ALLOC {size=12, flags=0} => {out_ioas_id=1} = 0}. Those of VFIO's containers and groups, too.
  */
 public final class IoctlText {
+    /** Tells people of each request. */
+    public static final IoctlDecoder DECODER = (caller, request, argument) -> {
+        Optional<MemorySegment> before = snapshot(caller.memory(), request, argument);
+        return result -> text(request, argument, before, snapshot(caller.memory(), request, argument), result);
+    };
+
     private static final Names MAP_FLAGS = Names.flags(IommuIoasMap.class, "IOMMU_IOAS_MAP_");
     private static final Map<Integer, IoctlText> BY_REQUEST = new HashMap<>();
 
@@ -113,6 +120,32 @@ public final class IoctlText {
                 Field.hex("flags", IommuIoasNoiommuGetPa.FLAGS_OFFSET), Field.number("ioas_id", IommuIoasNoiommuGetPa.IOAS_ID_OFFSET),
                 Field.hex("__reserved", IommuIoasNoiommuGetPa.RESERVED_OFFSET).unlessZero(), Field.address("iova", IommuIoasNoiommuGetPa.IOVA_OFFSET),
                 Field.address("length", IommuIoasNoiommuGetPa.LENGTH_OFFSET).both(), Field.address("out_phys", IommuIoasNoiommuGetPa.OUT_PHYS_OFFSET).output());
+        addContainers();
+    }
+
+    /** Requests of VFIO's containers, which {@code /dev/iommu} serves too, and groups. Requests of devices have the same numbers as some. */
+    private static void addContainers() {
+        add("VFIO_GET_API_VERSION", VfioRequest.VFIO_GET_API_VERSION, 0);
+        add("VFIO_CHECK_EXTENSION", VfioRequest.VFIO_CHECK_EXTENSION, 0);
+        add("VFIO_SET_IOMMU", VfioRequest.VFIO_SET_IOMMU, 0);
+        add("VFIO_GROUP_GET_STATUS", VfioGroupStatus.VFIO_GROUP_GET_STATUS, VfioGroupStatus.SIZE_BYTES,
+                Field.named("flags", VfioGroupStatus.FLAGS_OFFSET, Names.flags(VfioGroupStatus.class, "VFIO_GROUP_FLAGS_")).output());
+        add("VFIO_GROUP_SET_CONTAINER", VfioRequest.VFIO_GROUP_SET_CONTAINER, 0);
+        add("VFIO_GROUP_UNSET_CONTAINER", VfioRequest.VFIO_GROUP_UNSET_CONTAINER, 0);
+        add("VFIO_GROUP_GET_DEVICE_FD", VfioRequest.VFIO_GROUP_GET_DEVICE_FD, 0);
+        add("VFIO_IOMMU_GET_INFO", VfioIommuType1Info.VFIO_IOMMU_GET_INFO, VfioIommuType1Info.SIZE_BYTES,
+                Field.named("flags", VfioIommuType1Info.FLAGS_OFFSET, Names.flags(VfioIommuType1Info.class, "VFIO_IOMMU_INFO_")).output(),
+                Field.address("iova_pgsizes", VfioIommuType1Info.IOVA_PGSIZES_OFFSET).output(),
+                Field.number("cap_offset", VfioIommuType1Info.CAP_OFFSET_OFFSET).output());
+        add("VFIO_IOMMU_MAP_DMA", VfioIommuType1DmaMap.VFIO_IOMMU_MAP_DMA, VfioIommuType1DmaMap.SIZE_BYTES,
+                Field.named("flags", VfioIommuType1DmaMap.FLAGS_OFFSET, Names.flags(VfioIommuType1DmaMap.class, "VFIO_DMA_MAP_FLAG_")),
+                Field.address("vaddr", VfioIommuType1DmaMap.VADDR_OFFSET), Field.address("iova", VfioIommuType1DmaMap.IOVA_OFFSET),
+                Field.address("size", VfioIommuType1DmaMap.SIZE_OFFSET));
+        add("VFIO_IOMMU_UNMAP_DMA", VfioIommuType1DmaUnmap.VFIO_IOMMU_UNMAP_DMA, VfioIommuType1DmaUnmap.SIZE_BYTES,
+                Field.named("flags", VfioIommuType1DmaUnmap.FLAGS_OFFSET, Names.flags(VfioIommuType1DmaUnmap.class, "VFIO_DMA_UNMAP_FLAG_")),
+                Field.address("iova", VfioIommuType1DmaUnmap.IOVA_OFFSET), Field.address("size", VfioIommuType1DmaUnmap.SIZE_OFFSET).both());
+        add("VFIO_IOMMU_DIRTY_PAGES", VfioIommuType1DirtyBitmap.VFIO_IOMMU_DIRTY_PAGES, VfioIommuType1DirtyBitmap.SIZE_BYTES,
+                Field.named("flags", VfioIommuType1DirtyBitmap.FLAGS_OFFSET, Names.flags(VfioIommuType1DirtyBitmap.class, "VFIO_IOMMU_DIRTY_PAGES_FLAG_")));
     }
 
     private final String name;
@@ -124,7 +157,7 @@ public final class IoctlText {
     }
 
     private static void add(String name, int request, int sizeBytes, Field... fields) {
-        BY_REQUEST.put(request, new IoctlText(name, new StructText(sizeBytes, List.of(fields))));
+        BY_REQUEST.put(request, new IoctlText(name, new StructText(name.startsWith("VFIO") ? "argsz" : "size", sizeBytes, List.of(fields))));
     }
 
     /** Requests this class knows. */

@@ -12,16 +12,25 @@ import java.util.TreeMap;
 
 /** How the fields of one struct are printed. */
 final class StructText {
+    private final String sizeName;
     private final int sizeBytes;
     private final List<Field> fields;
 
-    StructText(int sizeBytes, List<Field> fields) {
+    /**
+     * @param sizeName name of the first field, in which the client says how much it knows
+     * @param sizeBytes 0 if there is no struct
+     */
+    StructText(String sizeName, int sizeBytes, List<Field> fields) {
+        this.sizeName = sizeName;
         this.sizeBytes = sizeBytes;
         this.fields = fields;
     }
 
     /** A client's struct, zero where the client has none; empty if not even its size can be read. */
     Optional<MemorySegment> read(ClientMemory memory, long address) {
+        if (sizeBytes == 0) {
+            return Optional.empty();
+        }
         MemorySegment struct = MemorySegment.ofArray(new byte[sizeBytes]);
         try {
             int userBytes = UserStruct.readSize(memory, address, struct);
@@ -36,7 +45,7 @@ final class StructText {
     /** What the client says. */
     void input(MemorySegment struct, StringBuilder text) {
         StringJoiner joiner = new StringJoiner(", ", "{", "}");
-        joiner.add("size=" + Integer.toUnsignedString(struct.get(ValueLayout.JAVA_INT_UNALIGNED, 0)));
+        joiner.add(sizeName + "=" + Integer.toUnsignedString(struct.get(ValueLayout.JAVA_INT_UNALIGNED, 0)));
         for (Field field : fields) {
             if (field.direction() != Direction.OUTPUT && !(field.hiddenZero() && field.value(struct) == 0)) {
                 joiner.add(field.text(struct));

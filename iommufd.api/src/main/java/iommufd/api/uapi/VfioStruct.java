@@ -23,12 +23,17 @@ public final class VfioStruct {
      */
     public static MemorySegment read(ClientMemory memory, long address, int minBytes) {
         MemorySegment struct = MemorySegment.ofArray(new byte[minBytes]);
+        read(memory, address, struct);
+        return struct;
+    }
+
+    /** As {@link #read(ClientMemory, long, int)}, into {@code struct}, which is as long as the request needs. */
+    public static void read(ClientMemory memory, long address, MemorySegment struct) {
         memory.read(address, struct);
         int argsz = struct.get(ValueLayout.JAVA_INT_UNALIGNED, ARGSZ_OFFSET);
-        if (Integer.compareUnsigned(argsz, minBytes) < 0) {
-            throw new IommufdException(Errno.EINVAL, "a struct of %s bytes; it has at least %d".formatted(Integer.toUnsignedString(argsz), minBytes));
+        if (Integer.compareUnsigned(argsz, (int) struct.byteSize()) < 0) {
+            throw new IommufdException(Errno.EINVAL, "a struct of %s bytes; it has at least %d".formatted(Integer.toUnsignedString(argsz), struct.byteSize()));
         }
-        return struct;
     }
 
     /** @throws IommufdException {@link Errno#EINVAL} for a flag that is not known */

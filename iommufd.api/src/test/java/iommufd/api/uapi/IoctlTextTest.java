@@ -54,6 +54,19 @@ class IoctlTextTest {
     }
 
     @Test
+    void requestsOfContainersAndGroups() {
+        MemorySegment before = struct(VfioIommuType1DmaUnmap.SIZE_BYTES, s -> {
+            VfioIommuType1DmaUnmap.flags(s, VfioIommuType1DmaUnmap.VFIO_DMA_UNMAP_FLAG_ALL);
+            VfioIommuType1DmaUnmap.size(s, 0);
+        });
+        MemorySegment after = struct(VfioIommuType1DmaUnmap.SIZE_BYTES, s -> VfioIommuType1DmaUnmap.size(s, 0x3000));
+        assertThat(text(VfioIommuType1DmaUnmap.VFIO_IOMMU_UNMAP_DMA, before, after, 0))
+                .isEqualTo("VFIO_IOMMU_UNMAP_DMA {argsz=24, flags=VFIO_DMA_UNMAP_FLAG_ALL, iova=0, size=0} => {size=0x3000} = 0");
+        assertThat(IoctlText.snapshot(null, VfioRequest.VFIO_SET_IOMMU, 3)).as("no struct").isEmpty();
+        assertThat(IoctlText.text(VfioRequest.VFIO_SET_IOMMU, 3, Optional.empty(), Optional.empty(), -22)).isEqualTo("VFIO_SET_IOMMU 0x3 = -1 EINVAL");
+    }
+
+    @Test
     void whatIsNotKnownIsANumber() {
         assertThat(IoctlText.text(0x3B3B, 0, Optional.empty(), Optional.empty(), -25)).isEqualTo("_IO(';', 0x3b) NULL = -1 ENOTTY");
         assertThat(IoctlText.text(0x40043B3B, 7, Optional.empty(), Optional.empty(), 3)).isEqualTo("0x40043b3b 0x7 = 3");

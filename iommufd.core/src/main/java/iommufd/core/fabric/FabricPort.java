@@ -64,13 +64,13 @@ final class FabricPort implements DmaPort {
 
     @Override
     public DmaStatus read(long iova, MemorySegment target, long targetOffset, long lengthBytes) {
-        Objects.checkFromIndexSize(targetOffset, lengthBytes, target.byteSize());
         HardwarePort port = current();
+        Objects.checkFromIndexSize(targetOffset, lengthBytes, target.byteSize());
         if (port != null) {
             try {
                 DmaStatus answer = port.read(iova, target, targetOffset, lengthBytes);
                 if (answer == DmaStatus.DONE) {
-                    return status = answer;
+                    return done();
                 }
                 if (answer != DmaStatus.CLOSED) {
                     return refused(port, answer);
@@ -84,13 +84,13 @@ final class FabricPort implements DmaPort {
 
     @Override
     public DmaStatus write(long iova, MemorySegment source, long sourceOffset, long lengthBytes) {
-        Objects.checkFromIndexSize(sourceOffset, lengthBytes, source.byteSize());
         HardwarePort port = current();
+        Objects.checkFromIndexSize(sourceOffset, lengthBytes, source.byteSize());
         if (port != null) {
             try {
                 DmaStatus answer = port.write(iova, source, sourceOffset, lengthBytes);
                 if (answer == DmaStatus.DONE) {
-                    return status = answer;
+                    return done();
                 }
                 if (answer != DmaStatus.CLOSED) {
                     return refused(port, answer);
@@ -104,13 +104,13 @@ final class FabricPort implements DmaPort {
 
     @Override
     public DmaStatus read(ScatterList list, MemorySegment target, long targetOffset) {
-        Objects.checkFromIndexSize(targetOffset, list.totalBytes(), target.byteSize());
         HardwarePort port = current();
+        Objects.checkFromIndexSize(targetOffset, list.totalBytes(), target.byteSize());
         if (port != null) {
             try {
                 DmaStatus answer = port.read(list, target, targetOffset);
                 if (answer == DmaStatus.DONE) {
-                    return status = answer;
+                    return done();
                 }
                 if (answer != DmaStatus.CLOSED) {
                     return refused(port, answer);
@@ -124,13 +124,13 @@ final class FabricPort implements DmaPort {
 
     @Override
     public DmaStatus write(ScatterList list, MemorySegment source, long sourceOffset) {
-        Objects.checkFromIndexSize(sourceOffset, list.totalBytes(), source.byteSize());
         HardwarePort port = current();
+        Objects.checkFromIndexSize(sourceOffset, list.totalBytes(), source.byteSize());
         if (port != null) {
             try {
                 DmaStatus answer = port.write(list, source, sourceOffset);
                 if (answer == DmaStatus.DONE) {
-                    return status = answer;
+                    return done();
                 }
                 if (answer != DmaStatus.CLOSED) {
                     return refused(port, answer);
@@ -177,7 +177,7 @@ final class FabricPort implements DmaPort {
                 };
                 DmaStatus answer = port.status();
                 if (answer == DmaStatus.DONE) {
-                    status = answer;
+                    done();
                     return found;
                 }
                 if (answer != DmaStatus.CLOSED) {
@@ -190,6 +190,14 @@ final class FabricPort implements DmaPort {
             }
         }
         return awaitHardware(port, iova, DmaAccess.READ_WRITE) ? atomic(operation, iova, first, second) : 0;
+    }
+
+    /** Storing a reference costs a barrier of the collector, at times a fence; so it is stored if it changes. */
+    private DmaStatus done() {
+        if (status != DmaStatus.DONE) {
+            status = DmaStatus.DONE;
+        }
+        return DmaStatus.DONE;
     }
 
     /** The hardware said no. Null is nonsense, and treated as a defect by the caller's catch. */

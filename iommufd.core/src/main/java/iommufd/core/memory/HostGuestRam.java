@@ -89,7 +89,7 @@ final class HostGuestRam implements GuestRam {
             last = closed && pinnedBytes == 0;
         }
         if (last) {
-            release();
+            giveBack();
         }
     }
 
@@ -112,7 +112,7 @@ final class HostGuestRam implements GuestRam {
             unpinned = pinnedBytes == 0;
         }
         if (unpinned) {
-            release();
+            giveBack();
         }
     }
 
@@ -129,7 +129,7 @@ final class HostGuestRam implements GuestRam {
         }
     }
 
-    private void release() {
+    private void giveBack() {
         HostMemory.unback(physicalAddress, backedBytes);
         PhysicalRanges.give(physicalAddress);
     }

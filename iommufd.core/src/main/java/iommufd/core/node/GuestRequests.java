@@ -35,13 +35,13 @@ final class GuestRequests {
             throw new IommufdException(Errno.EOPNOTSUPP, "the hardware has no vIOMMU of type " + IommuViommuAlloc.type(struct));
         }
         PagingHwpt parent = call.object(IommuViommuAlloc.hwptId(struct), PagingHwpt.class);
-        int length = IommuViommuAlloc.dataLen(struct);
-        byte[] bytes = ClientData.read(call.memory(), IommuViommuAlloc.dataUptr(struct), length);
-        Viommu viommu = call.file().context().allocateViommu(device, parent, new ViommuTable(IommuViommuAlloc.type(struct), bytes));
+        ViommuTable table = ClientData.read(call.memory(), IommuViommuAlloc.type(struct), IommuViommuAlloc.dataUptr(struct),
+                IommuViommuAlloc.dataLen(struct), ViommuTable::new, ViommuTable::unreadable);
+        Viommu viommu = call.file().context().allocateViommu(device, parent, table);
         IommuViommuAlloc.outViommuId(struct, viommu.id());
         Unwind.onFailure(() -> {
             byte[] reply = call.file().client().reply(viommu);
-            int replied = Math.min(reply.length, bytes.length);
+            int replied = (int) Math.min(reply.length, table.lengthBytes());
             if (replied > 0) {
                 call.memory().write(IommuViommuAlloc.dataUptr(struct), MemorySegment.ofArray(reply).asSlice(0, replied));
             }

@@ -94,8 +94,8 @@ final class HwptRequests {
 
     private static NestedTable vendorData(IoctlCall call) {
         MemorySegment struct = call.struct();
-        return new NestedTable(IommuHwptAlloc.dataType(struct),
-                ClientData.read(call.memory(), IommuHwptAlloc.dataUptr(struct), IommuHwptAlloc.dataLen(struct)));
+        return ClientData.read(call.memory(), IommuHwptAlloc.dataType(struct), IommuHwptAlloc.dataUptr(struct), IommuHwptAlloc.dataLen(struct),
+                NestedTable::new, NestedTable::unreadable);
     }
 
     private static boolean pasid(MemorySegment struct) {

@@ -84,7 +84,8 @@ final class InvalidateRequest {
                     call.memory().read(address, part.asSlice(0, (long) entries * entryBytes));
                 } catch (IommufdException refused) {
                     if (entries == 1) {
-                        throw refused;
+                        finish(invalidation.apply(InvalidationEntries.unreadable(type, entryBytes, 1, refused)), progress);
+                        continue;
                     }
                     atOnce = Math.max(1, entries / 2);   // those before the hole are carried out
                     continue;

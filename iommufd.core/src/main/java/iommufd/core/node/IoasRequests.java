@@ -60,7 +60,7 @@ final class IoasRequests {
             IommuIovaRange.last(element, ranges.usable().get(i).last());
         }
         if (copied > 0) {
-            call.memory().write(IommuIoasIovaRanges.allowedIovas(struct), array);
+            ClientData.write(call.memory(), IommuIoasIovaRanges.allowedIovas(struct), array);
         }
         IommuIoasIovaRanges.numIovas(struct, count);
         IommuIoasIovaRanges.outIovaAlignment(struct, ranges.alignmentBytes());
@@ -145,20 +145,29 @@ final class IoasRequests {
         if (Long.compareUnsigned(start + (length - 1), start) < 0) {
             throw new IommufdException(Errno.EOVERFLOW, "0x%x bytes at offset 0x%x reach beyond 64 bits".formatted(length, start));
         }
-        UserMemory content = content(call, IommuIoasMapFile.fd(struct));
-        checkPagesLength(length);
-        UserMemory memory = call.file().countedOrPlain(content);
-        IommuIoasMapFile.iova(struct, call.file().map(call.caller(), ioas, fixed(flags), iova, memory, start, length, access));
+        UserMemory content = retainedContent(call, IommuIoasMapFile.fd(struct));
+        try {
+            checkPagesLength(length);
+            UserMemory memory = call.file().countedOrPlain(content);
+            IommuIoasMapFile.iova(struct, call.file().map(call.caller(), ioas, fixed(flags), iova, memory, start, length, access));
+        } finally {
+            content.release();
+        }
         call.respond();
     }
 
-    private static UserMemory content(IoctlCall call, int descriptor) {
+    /** The caller releases it, once it is mapped. */
+    private static UserMemory retainedContent(IoctlCall call, int descriptor) {
         Optional<OpenNode> node = call.caller().files().node(descriptor);
         if (node.isPresent()) {
-            return node.get() instanceof MappableNode mappable ? mappable.mappable() : NOT_MEMORY;
+            UserMemory exported = node.get() instanceof MappableNode mappable ? mappable.mappable() : NOT_MEMORY;
+            exported.retain();
+            return exported;
         }
         try (ClientFile file = call.caller().files().take(descriptor)) {
-            return file.mappable();
+            UserMemory content = file.mappable();
+            content.retain();
+            return content;
         } catch (IommufdException refused) {
             if (refused.errno() != Errno.EINVAL) {
                 throw refused;

@@ -16,6 +16,7 @@ import iommufd.api.memory.UserMemory;
 import iommufd.api.node.Caller;
 import iommufd.api.node.IoctlDecoder;
 import iommufd.api.uapi.IoctlExtension;
+import iommufd.api.uapi.IoctlText;
 import iommufd.api.uapi.IommufdFile;
 import iommufd.core.object.ClientContext;
 import iommufd.core.space.PinCharge;
@@ -79,7 +80,7 @@ final class OpenIommu implements IommufdFile {
 
     @Override
     public IoctlDecoder decoder() {
-        return IommuDecoder.INSTANCE;
+        return IoctlText.DECODER;
     }
 
     private long extended(Caller caller, int request, long argument) throws InterruptedException {

@@ -2,6 +2,7 @@ package iommufd.core.node;
 
 import iommufd.api.memory.PinnedRuns;
 import iommufd.api.memory.UserMemory;
+import java.lang.foreign.MemorySegment;
 import java.lang.ref.WeakReference;
 import java.util.Map;
 import java.util.WeakHashMap;
@@ -65,6 +66,26 @@ final class PinLedger {
         public void unpin(long physicalAddress, long lengthBytes) {
             ledger.count(physicalAddress, lengthBytes, -1);
             memory.unpin(physicalAddress, lengthBytes);
+        }
+
+        @Override
+        public void retain() {
+            memory.retain();
+        }
+
+        @Override
+        public void release() {
+            memory.release();
+        }
+
+        @Override
+        public boolean readAsOwner(long address, MemorySegment target) {
+            return memory.readAsOwner(address, target);
+        }
+
+        @Override
+        public boolean writeAsOwner(long address, MemorySegment source) {
+            return memory.writeAsOwner(address, source);
         }
 
         @Override

@@ -104,12 +104,12 @@ final class AccessObject extends ContextObject implements Access {
     }
 
     @Override
-    public void read(long iova, MemorySegment target) {
-        forPins().read(iova, target);
+    public void read(long iova, MemorySegment target, View view) {
+        forPins().read(iova, target, view);
     }
 
     @Override
-    public void write(long iova, MemorySegment source) {
-        forPins().write(iova, source);
+    public void write(long iova, MemorySegment source, View view) {
+        forPins().write(iova, source, view);
     }
 }

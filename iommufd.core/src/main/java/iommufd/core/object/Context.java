@@ -236,7 +236,7 @@ public final class Context implements IommufdContext {
     NestedHwpt nested(DeviceObject device, PagingHwptObject parent, Optional<ViommuObject> viommu, NestedTable table,
             Optional<FaultQueue> faults, boolean pasid) {
         assertLocked();
-        if (table.bytes().length == 0) {
+        if (table.lengthBytes() == 0) {
             throw new IommufdException(Errno.EOPNOTSUPP, "a nested HWPT without its vendor's data");
         }
         if (!parent.canCarryNested()) {

@@ -77,10 +77,10 @@ final class NestedHwptObject extends HwptObject implements NestedHwpt {
     static void check(InvalidationEntries entries) {
         boolean fits = entries.count() == 0 || entries.entryBytes() > 0 && entries.entryBytes() <= MAX_ENTRY_BYTES
                 && entries.count() > 0 && entries.count() <= MAX_ENTRIES
-                && (long) entries.entryBytes() * entries.count() <= entries.bytes().byteSize();
+                && (long) entries.entryBytes() * entries.count() <= entries.lengthBytes();
         if (!fits) {
             throw new IommufdException(Errno.EINVAL, "an array of %d invalidation requests of %d bytes in %d bytes"
-                    .formatted(entries.count(), entries.entryBytes(), entries.bytes().byteSize()));
+                    .formatted(entries.count(), entries.entryBytes(), entries.lengthBytes()));
         }
     }
 }

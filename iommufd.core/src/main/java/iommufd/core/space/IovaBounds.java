@@ -12,6 +12,11 @@ final class IovaBounds {
         if (iova == -1L || lengthBytes == -1L) {
             throw new IommufdException(Errno.EOVERFLOW, "IOVA and length must be below 2^64 - 1");
         }
+        checkLength(lengthBytes);
+    }
+
+    /** @throws IommufdException {@link Errno#EINVAL} */
+    static void checkLength(long lengthBytes) {
         if (lengthBytes == 0) {
             throw new IommufdException(Errno.EINVAL, "the length is 0");
         }

@@ -379,12 +379,12 @@ final class Mappings {
     }
 
     private static void checkUnmappable(Area area, long start, long last) {
+        if (area.locks > 0) {
+            throw new IommufdException(Errno.EBUSY, "a hardware queue uses 0x%x..0x%x; destroy it first".formatted(area.iova, area.lastIova));
+        }
         if (Long.compareUnsigned(area.iova, start) < 0 || Long.compareUnsigned(area.lastIova, last) > 0) {
             throw new IommufdException(Errno.ENOENT, "0x%x..0x%x would cut the mapping 0x%x..0x%x; unmap it whole"
                     .formatted(start, last, area.iova, area.lastIova));
-        }
-        if (area.locks > 0) {
-            throw new IommufdException(Errno.EBUSY, "a hardware queue uses 0x%x..0x%x; destroy it first".formatted(area.iova, area.lastIova));
         }
     }
 

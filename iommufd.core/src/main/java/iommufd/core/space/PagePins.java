@@ -53,9 +53,14 @@ final class PagePins {
         return holds.isEmpty();
     }
 
-    /** Whether all pages are held. */
-    boolean holdsAll(long first, long end) {
-        return holds.freePages(first, end) == 0;
+    /** The first page of {@code [first, end)} that is not held, or {@code end}. */
+    long nextFree(long first, long end) {
+        return holds.nextFree(first, end);
+    }
+
+    /** The first page of {@code [first, end)} that is held, or {@code end}. */
+    long nextHeld(long first, long end) {
+        return holds.nextHeld(first, end);
     }
 
     /** Another payer, who was charged already, pays for what is pinned. */
@@ -143,7 +148,7 @@ final class PagePins {
 
     /** Holds pages once more that are held already. */
     void holdAgain(long first, long end) {
-        assert holdsAll(first, end);
+        assert holds.freePages(first, end) == 0;
         holds.add(first, end, 1);
     }
 

@@ -4,8 +4,11 @@ import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import iommufd.api.memory.PinnedRuns;
 import iommufd.api.memory.UserMemory;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A linear part of some memory, shared by every area that was copied from one mapping. Pages are pinned and charged while
@@ -13,6 +16,7 @@ import java.util.List;
  * very many; recycled.
  */
 final class SharedPages {
+    private static final Logger LOG = LoggerFactory.getLogger(SharedPages.class);
     private static final long PAGE_BYTES = UserMemory.PAGE_BYTES;
 
     private final PagePins pins = new PagePins();
@@ -37,8 +41,14 @@ final class SharedPages {
             forgetMemory();
         }
         begin(ofMemory, address, pages, mayBeWritten, payer);
-        if (watch == null) {
-            watchMemory();
+        try {
+            ofMemory.retain();
+            if (watch == null) {
+                watchMemory();
+            }
+        } catch (RuntimeException | Error failed) {
+            references = 0;
+            throw PluginFailure.of("memory asked to stay and to tell of its revocation", failed);
         }
     }
 
@@ -58,8 +68,8 @@ final class SharedPages {
             fresh.subscription = fresh.memory.onRevocation(fresh);
         } catch (RuntimeException | Error failed) {
             watch = null;
-            references = 0;
-            throw PluginFailure.of("memory asked to tell of its revocation", failed);
+            letGo(fresh.memory);
+            throw failed;
         }
     }
 
@@ -91,7 +101,16 @@ final class SharedPages {
         if (!pins.isEmpty()) {
             pins.unhold(0, pageCount);
         }
+        letGo(pins.memory());
         return true;
+    }
+
+    private static void letGo(UserMemory memory) {
+        try {
+            memory.release();
+        } catch (RuntimeException | Error broken) {
+            LOG.error("memory failed to be released, which must never fail", broken);
+        }
     }
 
     /** Stops watching the memory these pages were part of; for pages that are thrown away. */
@@ -178,9 +197,20 @@ final class SharedPages {
         pins.unhold(Area.pageOf(startByte), Area.pageOf(startByte + lengthBytes - 1) + 1);
     }
 
+    /** Copies as the memory's owner would, whatever is pinned. @return as {@link UserMemory#readAsOwner} */
+    boolean copyAsOwner(long startByte, MemorySegment bytes, boolean write) {
+        UserMemory memory = pins.memory();
+        long address = pins.startAddress() + startByte;
+        try {
+            return write ? memory.writeAsOwner(address, bytes) : memory.readAsOwner(address, bytes);
+        } catch (RuntimeException | Error failed) {
+            throw PluginFailure.of("memory asked to copy 0x%x bytes at 0x%x".formatted(bytes.byteSize(), address), failed);
+        }
+    }
+
     /**
      * Makes the pages behind some bytes stay for one copy, without a charge, and appends their runs: through what is pinned
-     * already, even if its owner is gone; else by a pin of its own.
+     * already, even if its owner is gone; else by a pin of its own. Where one ends and the other begins the runs end.
      *
      * @return whether they are held; {@link #endCopy} needs to know
      */
@@ -190,14 +220,15 @@ final class SharedPages {
         if (revoked(first, end)) {
             throw new IommufdException(Errno.ENODEV, "the memory behind this range was revoked by its owner");
         }
-        boolean pinned = pins.holdsAll(first, end);
-        if (pinned) {
-            pins.appendTo(first * PAGE_BYTES, (end - first) * PAGE_BYTES, wholePages);
-            pins.holdAgain(first, end);
-        } else {
-            pins.pin(first, end, write, wholePages);
+        long heldEnd = pins.nextFree(first, end);
+        if (heldEnd > first) {
+            pins.appendTo(first * PAGE_BYTES, (heldEnd - first) * PAGE_BYTES, wholePages);
+            pins.holdAgain(first, heldEnd);
+            return true;
         }
-        return pinned;
+        // As in Linux pages of a process are pinned as the mapping may be used, not as this copy does.
+        pins.pin(first, pins.nextHeld(first, end), write || kind == UserMemory.Kind.PROCESS && pins.writable(), wholePages);
+        return false;
     }
 
     /** Ends {@link #beginCopy}. */

@@ -1,8 +1,10 @@
 package iommufd.core.space;
 
+import iommufd.api.Access;
 import iommufd.api.AccessClient;
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
+import iommufd.api.memory.FarMemory;
 import iommufd.api.memory.HostMemory;
 import iommufd.api.memory.PinnedRuns;
 import iommufd.api.memory.UserMemory;
@@ -59,7 +61,7 @@ public final class SpaceAccess implements AutoCloseable {
      *         {@link Errno#ENOMEM} beyond the limit, {@link Errno#ENODEV} if revoked, or what pinning the memory throws
      */
     public void pin(long iova, long lengthBytes, boolean writable, PinnedRuns runs) {
-        IovaBounds.checkRange(iova, lengthBytes);
+        IovaBounds.checkLength(lengthBytes);
         long last = IovaBounds.lastOf(iova, lengthBytes);
         if (!pins) {
             throw new IommufdException(Errno.EINVAL, "this access was made for a client that never pins");
@@ -117,13 +119,13 @@ public final class SpaceAccess implements AutoCloseable {
     }
 
     /** Copies from IOVA; any alignment. @throws IommufdException as {@link #pin}, but never for alignment */
-    public void read(long iova, MemorySegment target) {
-        copy(iova, target, false);
+    public void read(long iova, MemorySegment target, Access.View view) {
+        copy(iova, target, false, view);
     }
 
     /** Copies to IOVA; any alignment. @throws IommufdException as {@link #pin}, but never for alignment */
-    public void write(long iova, MemorySegment source) {
-        copy(iova, source, true);
+    public void write(long iova, MemorySegment source, Access.View view) {
+        copy(iova, source, true, view);
     }
 
     /** Asks the client to unpin everything, releases what it left pinned, and disconnects. Idempotent. */
@@ -164,8 +166,8 @@ public final class SpaceAccess implements AutoCloseable {
         }
     }
 
-    private void copy(long iova, MemorySegment bytes, boolean write) {
-        IovaBounds.checkRange(iova, bytes.byteSize());
+    private void copy(long iova, MemorySegment bytes, boolean write, Access.View view) {
+        IovaBounds.checkLength(bytes.byteSize());
         long last = IovaBounds.lastOf(iova, bytes.byteSize());
         lock.lock();
         mappings.iovaLock.readLock().lock();
@@ -176,7 +178,7 @@ public final class SpaceAccess implements AutoCloseable {
                 Area area = readyAreaAt(from);
                 checkRight(area, from, write);
                 long length = part(area, from, last) + 1;
-                copy(area, area.byteOf(from), bytes.asSlice(from - iova, length), write);
+                copy(area.pages, area.byteOf(from), bytes.asSlice(from - iova, length), write, view);
                 from += length;
             }
         } finally {
@@ -185,34 +187,67 @@ public final class SpaceAccess implements AutoCloseable {
         }
     }
 
-    private void copy(Area area, long startByte, MemorySegment bytes, boolean write) {
-        copied.clear();
-        boolean held = area.pages.beginCopy(startByte, bytes.byteSize(), write, copied);
-        try {
-            long skipped = startByte & PAGE_BYTES - 1;
-            long done = 0;
-            for (int i = 0; done < bytes.byteSize(); i++) {
-                long length = Math.min(copied.lengthBytes(i) - skipped, bytes.byteSize() - done);
-                copy(copied.physicalAddress(i) + skipped, bytes, done, length, write);
-                done += length;
-                skipped = 0;
-            }
-        } catch (InternalError noMemory) {
-            throw new IommufdException(Errno.EFAULT, "the memory behind the mapping is gone; its file was truncated", noMemory);
-        } finally {
-            area.pages.endCopy(startByte, bytes.byteSize(), held, copied);
+    /** As in Linux: the owner's memory first, unless what devices reach is asked for, and then for a copy within one page too. */
+    private void copy(SharedPages pages, long startByte, MemorySegment bytes, boolean write, Access.View view) {
+        boolean onePage = Area.pageOf(startByte) == Area.pageOf(startByte + bytes.byteSize() - 1);
+        if ((view == Access.View.OWNER || onePage) && pages.copyAsOwner(startByte, bytes, write)) {
+            return;
+        }
+        for (long done = 0; done < bytes.byteSize(); ) {
+            done += copyPages(pages, startByte + done, bytes.asSlice(done), write);
         }
     }
 
-    private static void copy(long physicalAddress, MemorySegment bytes, long offset, long length, boolean write) {
+    /** Copies by physical address as much as is pinned alike. @return how much */
+    private long copyPages(SharedPages pages, long startByte, MemorySegment bytes, boolean write) {
+        copied.clear();
+        boolean held = pages.beginCopy(startByte, bytes.byteSize(), write, copied);
+        long skipped = startByte & PAGE_BYTES - 1;
+        long length = Math.min(copied.totalBytes() - skipped, bytes.byteSize());
+        try {
+            long done = 0;
+            for (int i = 0; done < length; i++) {
+                long physicalAddress = copied.physicalAddress(i) + skipped;
+                long inRun = Math.min(copied.lengthBytes(i) - skipped, length - done);
+                // The window's last byte and the first behind it may be one run.
+                long near = Math.clamp(HostMemory.SIZE_BYTES - physicalAddress, 0, inRun);
+                if (near > 0) {
+                    copyNear(physicalAddress, bytes, done, near, write);
+                }
+                if (near < inRun) {
+                    copyFar(pages, startByte + done + near, physicalAddress + near, bytes.asSlice(done + near, inRun - near), write);
+                }
+                done += inRun;
+                skipped = 0;
+            }
+            return length;
+        } catch (InternalError noMemory) {
+            throw new IommufdException(Errno.EFAULT, "the memory behind the mapping is gone; its file was truncated", noMemory);
+        } finally {
+            pages.endCopy(startByte, length, held, copied);
+        }
+    }
+
+    private static void copyNear(long physicalAddress, MemorySegment bytes, long offset, long length, boolean write) {
         if (!HostMemory.isBacked(physicalAddress) || !HostMemory.isBacked(physicalAddress + length - 1)) {
-            throw new IommufdException(Errno.EFAULT, "there is no memory at physical address 0x%x".formatted(physicalAddress));
+            throw noMemoryAt(physicalAddress);
         }
         if (write) {
             MemorySegment.copy(bytes, offset, HostMemory.WINDOW, physicalAddress, length);
         } else {
             MemorySegment.copy(HostMemory.WINDOW, physicalAddress, bytes, offset, length);
         }
+    }
+
+    /** Far pins follow their process, so that its own view is theirs. */
+    private static void copyFar(SharedPages pages, long startByte, long physicalAddress, MemorySegment bytes, boolean write) {
+        if (!FarMemory.isFar(physicalAddress) || !pages.copyAsOwner(startByte, bytes, write)) {
+            throw noMemoryAt(physicalAddress);
+        }
+    }
+
+    private static IommufdException noMemoryAt(long physicalAddress) {
+        return new IommufdException(Errno.EFAULT, "there is no memory at physical address 0x%x".formatted(physicalAddress));
     }
 
     private void checkOpen() {

@@ -25,7 +25,7 @@ final class FakeNestedDomain implements NestedDomain {
         if (table.type() != 1) {
             throw new IommufdException(Errno.EOPNOTSUPP, "unknown nested type " + table.type());
         }
-        if (table.bytes().length != Long.BYTES) {
+        if (table.lengthBytes() != Long.BYTES) {
             throw new IommufdException(Errno.EINVAL, "malformed nested table");
         }
         FakePagingDomain second = (FakePagingDomain) parent;
@@ -38,6 +38,10 @@ final class FakeNestedDomain implements NestedDomain {
     @Override
     public InvalidationResult invalidate(InvalidationEntries entries) {
         parent.hardware.sabotage.step("invalidate");
+        if (entries.dataType() != 1) {
+            throw new IommufdException(Errno.EINVAL, "unknown invalidation type " + entries.dataType());
+        }
+        entries.bytes();
         invalidations += entries.count();
         return InvalidationResult.complete(entries.count());
     }

@@ -24,6 +24,7 @@ public final class FakeViommu implements HardwareViommu {
         if (table.type() != 1) {
             throw new IommufdException(Errno.EOPNOTSUPP, "unknown vIOMMU type " + table.type());
         }
+        table.bytes();
         this.hardware = hardware;
         this.parent = parent;
         synchronized (hardware.viommus) {

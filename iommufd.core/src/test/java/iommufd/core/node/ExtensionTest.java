@@ -20,6 +20,7 @@ import iommufd.api.node.Caller;
 import iommufd.api.node.OpenNode;
 import iommufd.api.uapi.IoctlExtension;
 import iommufd.api.uapi.IommuDestroy;
+import iommufd.api.uapi.IommuHwptInvalidate;
 import iommufd.api.uapi.IommuIoasMap;
 import iommufd.api.uapi.IommuIoasMapFile;
 import iommufd.api.uapi.IommufdFile;
@@ -111,6 +112,7 @@ class ExtensionTest {
         refused(Errno.ENOENT, () -> client.file.context().object(first));
         client.granted(IommuDestroy.IOMMU_DESTROY, IommuDestroy.SIZE_BYTES, s -> IommuDestroy.id(s, first));
         assertThat(destroyed).hasValue(1);
+        client.refused(Errno.EINVAL, IommuHwptInvalidate.IOMMU_HWPT_INVALIDATE, IommuHwptInvalidate.SIZE_BYTES, s -> IommuHwptInvalidate.hwptId(s, second));
         client.file.remove(second);
         client.file.remove(second + 1);
         client.refused(Errno.ENOENT, IommuDestroy.IOMMU_DESTROY, IommuDestroy.SIZE_BYTES, s -> IommuDestroy.id(s, second));

@@ -8,6 +8,7 @@ import iommufd.api.Access;
 import iommufd.api.AccessClient;
 import iommufd.api.Attachable;
 import iommufd.api.BoundDevice;
+import iommufd.api.ContextOwner;
 import iommufd.api.Errno;
 import iommufd.api.Ioas;
 import iommufd.api.IommufdException;
@@ -39,6 +40,8 @@ import iommufd.api.uapi.IommuViommuAlloc;
 import iommufd.core.fake.Sabotage;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -49,11 +52,12 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * The n-th thing that can fail does, for every n until nothing fails any more: copies from and to the client, pins, calls of the
- * hardware, new files. The request gets that errno, the context goes on, nothing is left. The first eight scenarios are those of
+ * hardware, new files, and what pins are charged to. The request gets that errno, the context goes on, nothing is left. The first eight scenarios are those of
  * Linux's own {@code iommufd_fail_nth}.
  */
 class FaultInjectionTest {
     private static final int MORE_THAN_ENOUGH = 300;
+    private static final int NEVER = 0;
     private static final int MAPPED_BYTES = 262_144;
     private static final long FIRST_IOVA = 1 << 24;
     private static final Set<Errno> INJECTED = Set.of(Errno.ENOMEM, Errno.EFAULT, Errno.EMFILE);
@@ -181,6 +185,19 @@ class FaultInjectionTest {
                 IommuHwptAlloc.flags(struct, flags);
                 more.accept(struct);
             }));
+        }
+
+        /** A map that is shown at once finds out that the limit is another. */
+        void raiseLimit(ContextOwner rich) {
+            client.caller.owner = rich;
+            int ioas = ioas();
+            BoundDevice device = client.file.context().bind(client.rig.plug(3));
+            device.attach(object(ioas, Ioas.class));
+            mapAt(ioas, MAPPED_BYTES);
+            device.detach();
+            device.destroy();
+            unmap(ioas, FIRST_IOVA, MAPPED_BYTES);
+            destroy(ioas);
         }
 
         /** All is calm again: the context is as good as ever, then it ends and leaves nothing. */
@@ -454,6 +471,28 @@ class FaultInjectionTest {
                 access.destroy();
             }
         }
+    }
+
+    /** Limits on locked memory around every size that is charged at once. */
+    @ParameterizedTest
+    @EnumSource(value = Scenario.class, mode = EnumSource.Mode.EXCLUDE, names = {"BASIC", "ACCESS_RW"})
+    void whateverCannotBePaidIsToldAndLeavesNothing(Scenario scenario) {
+        List<Long> refusing = new ArrayList<>();
+        for (long pages : new long[] {0, 1, 63, 64, 65, 127, 128, 1000}) {
+            World world = new World(NEVER);
+            ContextOwner rich = world.client.caller.owner;
+            world.client.caller.owner = new ContextOwner(rich.processId(), rich.userId(), pages * UserMemory.PAGE_BYTES, rich.sysResource(), rich.rawIo());
+            try {
+                scenario.run(world);
+            } catch (Refused expected) {
+                refusing.add(pages);
+            } catch (AssertionError | RuntimeException failed) {
+                throw new AssertionError("%s with a limit of %d pages".formatted(scenario, pages), failed);
+            }
+            world.raiseLimit(rich);
+            world.checkAndClose();
+        }
+        assertThat(refusing).as("limits that are too low").contains(0L).doesNotContain(1000L);
     }
 
     @ParameterizedTest

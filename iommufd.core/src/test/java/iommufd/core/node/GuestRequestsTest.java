@@ -88,6 +88,7 @@ class GuestRequestsTest {
         client.refused(Errno.EINVAL, request, size, viommu(1).andThen(s -> IommuViommuAlloc.hwptId(s, plain.id())));
         client.refused(Errno.EOPNOTSUPP, request, size, viommu(9).andThen(s -> IommuViommuAlloc.hwptId(s, 99)));
         client.refused(Errno.EFAULT, request, size, viommu(1).andThen(s -> IommuViommuAlloc.dataLen(s, 8)));
+        client.refused(Errno.EINVAL, request, size, viommu(1).andThen(s -> IommuViommuAlloc.dataLen(s, 8)).andThen(s -> IommuViommuAlloc.hwptId(s, plain.id())));
         client.granted(request, size, viommu(1).andThen(s -> IommuViommuAlloc.reserved(s, 1)));
         client.struct(size, viommu(1));
         client.caller.protect(STRUCT);
@@ -107,6 +108,7 @@ class GuestRequestsTest {
         });
         MemorySegment struct = client.granted(IommuHwptInvalidate.IOMMU_HWPT_INVALIDATE, IommuHwptInvalidate.SIZE_BYTES, s -> {
             IommuHwptInvalidate.hwptId(s, viommu);
+            IommuHwptInvalidate.dataType(s, 1);
             IommuHwptInvalidate.dataUptr(s, ARRAY);
             IommuHwptInvalidate.entryLen(s, 16);
             IommuHwptInvalidate.entryNum(s, 4);
@@ -166,6 +168,8 @@ class GuestRequestsTest {
         client.refused(Errno.EINVAL, request, size, hwQueue(viommu, 1, 7, IOVA, PAGE));
         int queue = IommuHwQueueAlloc.outHwQueueId(client.granted(request, size, hwQueue(viommu, 1, 0, IOVA + 64, PAGE)));
         assertThat(client.file.context().object(queue).id()).isEqualTo(queue);
+        client.refused(Errno.EEXIST, request, size, hwQueue(viommu, 1, 0, IOVA, PAGE));
+        client.refused(Errno.ENOENT, request, size, hwQueue(viommu, 1, 0, 0, PAGE));
         client.refused(Errno.EBUSY, IommuDestroy.IOMMU_DESTROY, IommuDestroy.SIZE_BYTES, s -> IommuDestroy.id(s, queue + 1));
         refused(Errno.EBUSY, () -> ioas.unmapAll());
         client.granted(IommuDestroy.IOMMU_DESTROY, IommuDestroy.SIZE_BYTES, s -> IommuDestroy.id(s, queue));

@@ -118,11 +118,14 @@ class HwptRequestsTest {
     }
 
     @Test
-    void dataThatGoesOnAndOnMustBeZero() {
+    void wrongTypesAndLengthsAreToldBeforeBadAddresses() {
         PagingHwpt parent = nestParent();
-        client.caller.at(ARRAY, 3 * PAGE).fill((byte) 0);
-        client.caller.at(ARRAY, 3 * PAGE).set(ValueLayout.JAVA_BYTE, 2 * PAGE, (byte) 1);
-        notMade(Errno.E2BIG, table(parent.id(), 0).andThen(data(1, (int) (3 * PAGE))));
+        Consumer<MemorySegment> nowhere = struct -> IommuHwptAlloc.dataUptr(struct, 8);
+        notMade(Errno.EOPNOTSUPP, table(parent.id(), 0).andThen(data(7, 8)).andThen(nowhere));
+        notMade(Errno.EINVAL, table(parent.id(), 0).andThen(data(1, 9)).andThen(nowhere));
+        notMade(Errno.EINVAL, table(parent.id(), 0).andThen(data(1, -1)).andThen(nowhere));
+        notMade(Errno.EFAULT, table(parent.id(), 0).andThen(data(1, 8)).andThen(nowhere));
+        notMade(Errno.EOPNOTSUPP, table(ioas.id(), 0).andThen(data(1, 8)).andThen(nowhere));
     }
 
     @Test
@@ -237,6 +240,7 @@ class HwptRequestsTest {
         client.refused(Errno.EINVAL, request, size, bitmap(plain.id(), IOVA, PAGE, 2 * PAGE));
         client.refused(Errno.EOPNOTSUPP, request, size, bitmap(plain.id(), IOVA, PAGE, PAGE));
         client.refused(Errno.EOPNOTSUPP, request, size, bitmap(plain.id(), 0, PAGE, PAGE));
+        client.refused(Errno.EOPNOTSUPP, request, size, bitmap(plain.id(), 0, PAGE, 512));
         client.granted(request, size, bitmap(tracking.id(), IOVA, PAGE, PAGE));
         track(tracking.id(), 1);
         client.granted(request, size, bitmap(tracking.id(), IOVA, 2 * PAGE, PAGE));
@@ -254,6 +258,7 @@ class HwptRequestsTest {
     private Consumer<MemorySegment> entries(int target, int length, int count) {
         return struct -> {
             IommuHwptInvalidate.hwptId(struct, target);
+            IommuHwptInvalidate.dataType(struct, 1);
             IommuHwptInvalidate.dataUptr(struct, ARRAY);
             IommuHwptInvalidate.entryLen(struct, length);
             IommuHwptInvalidate.entryNum(struct, count);
@@ -275,6 +280,7 @@ class HwptRequestsTest {
                 new Bad(Errno.EINVAL, entries(99, 16, 1).andThen(s -> IommuHwptInvalidate.dataUptr(s, 0))),
                 new Bad(Errno.ENOENT, entries(99, 16, 1)), new Bad(Errno.EINVAL, entries(parent.id(), 16, 1)),
                 new Bad(Errno.EINVAL, entries(device.id(), 16, 1)),
+                new Bad(Errno.EINVAL, entries(nested, 16, 1).andThen(s -> IommuHwptInvalidate.dataType(s, 7)).andThen(s -> IommuHwptInvalidate.dataUptr(s, 16))),
                 new Bad(Errno.EFAULT, entries(nested, 16, 1).andThen(s -> IommuHwptInvalidate.dataUptr(s, 16)))}) {
             assertThat(IommuHwptInvalidate.entryNum(client.refused(bad.errno(), request, size, bad.fields()))).as("%s", bad).isZero();
         }

@@ -15,6 +15,7 @@ import iommufd.api.Ioas;
 import iommufd.api.IovaRange;
 import iommufd.api.hardware.ReservedRegion;
 import iommufd.api.memory.PinnedRuns;
+import iommufd.api.node.OpenNode;
 import iommufd.api.uapi.IommuDestroy;
 import iommufd.api.uapi.IommuIoasAlloc;
 import iommufd.api.uapi.IommuIoasAllowIovas;
@@ -102,6 +103,24 @@ class IoasRequestsTest {
         Access access = client.file.context().createAccess(watcher);
         access.attach(object());
         return access;
+    }
+
+    @Test
+    void anArrayIsWrittenUpToThePageThatCannotBe() {
+        long address = ARRAY + PAGE - 8;
+        client.caller.at(address, 8).fill((byte) 0x5a);
+        client.caller.protect(ARRAY + PAGE);
+        client.refused(Errno.EFAULT, IommuIoasIovaRanges.IOMMU_IOAS_IOVA_RANGES, IommuIoasIovaRanges.SIZE_BYTES, struct -> {
+            IommuIoasIovaRanges.ioasId(struct, ioas);
+            IommuIoasIovaRanges.numIovas(struct, 1);
+            IommuIoasIovaRanges.allowedIovas(struct, address);
+        });
+        assertThat(client.caller.at(address, 8).get(ValueLayout.JAVA_LONG_UNALIGNED, 0)).as("start of the only range").isZero();
+    }
+
+    @Test
+    void theNodeIsReadyForWhateverItIsAskedWithPoll() {
+        assertThat(client.file.poll()).isEqualTo(OpenNode.READABLE | OpenNode.WRITABLE);
     }
 
     @Test

@@ -107,6 +107,43 @@ class IovaSpaceRulesTest extends SpaceTest {
     }
 
     @Test
+    void aHoleReachesAcrossAllowedRangesThatTouch() {
+        space.allowIovas(List.of(new IovaRange(BASE + 2 * PAGE, BASE + 4 * PAGE - 1), new IovaRange(BASE, BASE + 2 * PAGE - 1)));
+        assertThat(space.map(memory, 0, 4 * PAGE, RW)).isEqualTo(BASE);
+    }
+
+    @Test
+    void aFileHasALastByteWhereAProcessHasNone() {
+        assertRefused(Errno.EOVERFLOW, () -> space.mapAt(BASE, memory, -PAGE, PAGE, RW));
+        assertRefused(Errno.EOVERFLOW, () -> space.mapAt(BASE, file, -PAGE, 2 * PAGE, RW));
+        space.mapAt(BASE, file, -PAGE, PAGE, RW);
+        assertThat(space.unmapAll()).isEqualTo(PAGE);
+    }
+
+    @Test
+    void whatAHardwareQueueUsesIsBusyBeforeItIsTooLarge() {
+        map(BASE, 2);
+        try (SpaceAccess queue = space.openLockingAccess()) {
+            queue.pin(BASE, PAGE, false, new PinnedRuns(1));
+            assertRefused(Errno.EBUSY, () -> space.unmap(BASE, PAGE));
+            assertRefused(Errno.EBUSY, () -> space.unmap(BASE + PAGE, PAGE));
+            queue.unpin(BASE, PAGE);
+        }
+        assertRefused(Errno.ENOENT, () -> space.unmap(BASE, PAGE));
+    }
+
+    @Test
+    void pinsLookAtAlignmentBeforeRights() {
+        space.mapAt(BASE, memory, 0, PAGE, DmaAccess.READ);
+        try (SpaceAccess access = space.openAccess((iova, bytes) -> { })) {
+            assertRefused(Errno.ENOENT, () -> access.pin(-1L, 1, true, new PinnedRuns(1)));
+            assertRefused(Errno.EOVERFLOW, () -> access.pin(-1L, 2, true, new PinnedRuns(1)));
+            assertRefused(Errno.EPERM, () -> access.pin(BASE, PAGE, true, new PinnedRuns(1)));
+            assertRefused(Errno.EINVAL, () -> access.pin(BASE + 1, PAGE - 1, true, new PinnedRuns(1)));
+        }
+    }
+
+    @Test
     void aReservationUpToTheTopLeavesNoHole() {
         space.reserve("device", List.of(new IovaRange(6, 6 + 0xffff_ffff_ffff_8001L - 1)));
         assertRefused(Errno.ENOSPC, () -> space.map(memory, 0, 0x5000, RW));

@@ -1,6 +1,7 @@
 package iommufd.core.space;
 
 import static iommufd.core.space.Refusals.assertRefused;
+import static iommufd.api.Access.View.OWNER;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import iommufd.api.DmaAccess;
@@ -62,7 +63,7 @@ class RevocationTest extends SpaceTest {
         assertThat(told).containsExactly(0x10000L);
         assertRefused(Errno.ENODEV, () -> space.mapAt(0x20000, ram, 0, PAGE, RW));
         assertRefused(Errno.ENODEV, () -> access.pin(0x11000, PAGE, true, new PinnedRuns(1)));
-        assertRefused(Errno.ENODEV, () -> access.read(0x10000, MemorySegment.ofArray(new byte[1])));
+        assertRefused(Errno.ENODEV, () -> access.read(0x10000, MemorySegment.ofArray(new byte[1]), OWNER));
         access.close();
         assertThat(space.unmapAll()).isEqualTo(4 * PAGE);
     }
@@ -104,6 +105,16 @@ class RevocationTest extends SpaceTest {
             @Override
             public Kind kind() {
                 return Kind.PROCESS;
+            }
+
+            @Override
+            public void retain() {
+                memory.retain();
+            }
+
+            @Override
+            public void release() {
+                memory.release();
             }
 
             @Override

@@ -23,6 +23,8 @@ final class ScatteredMemory implements UserMemory {
     /** Pins until one is refused; counts down, negative for never. */
     int pinsUntilRefusal = -1;
     int pinCalls;
+    /** How often it is retained now. */
+    int retained;
 
     ScatteredMemory(GuestRam ram, Kind kind) {
         this.ram = ram;
@@ -33,6 +35,17 @@ final class ScatteredMemory implements UserMemory {
     @Override
     public Kind kind() {
         return kind;
+    }
+
+    @Override
+    public void retain() {
+        retained++;
+    }
+
+    @Override
+    public void release() {
+        assertThat(retained).as("how often what is released was retained").isPositive();
+        retained--;
     }
 
     /** Runs of pages in reverse order. */
@@ -47,6 +60,7 @@ final class ScatteredMemory implements UserMemory {
     @Override
     public void pin(long address, long lengthBytes, boolean writable, PinnedRuns runs) {
         pinCalls++;
+        assertThat(retained).as("what is pinned is retained").isPositive();
         assertThat((address | lengthBytes) & PAGE_BYTES - 1).as("whole pages").isZero();
         if (pinsUntilRefusal >= 0 && pinsUntilRefusal-- == 0) {
             throw new IommufdException(Errno.EFAULT, "injected");

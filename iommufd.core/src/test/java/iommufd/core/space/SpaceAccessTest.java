@@ -1,6 +1,7 @@
 package iommufd.core.space;
 
 import static iommufd.core.space.Refusals.assertRefused;
+import static iommufd.api.Access.View.OWNER;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import iommufd.api.AccessClient;
@@ -151,7 +152,7 @@ class SpaceAccessTest extends SpaceTest {
         Random random = new Random(1);
         byte[] model = new byte[(int) (5 * PAGE)];
         random.nextBytes(model);
-        copier.write(BASE + 3, MemorySegment.ofArray(model));
+        copier.write(BASE + 3, MemorySegment.ofArray(model), OWNER);
         for (int i = 0; i < 2000; i++) {
             int from = random.nextInt(model.length);
             int length = 1 + random.nextInt(Math.min(9000, model.length - from));
@@ -159,16 +160,16 @@ class SpaceAccessTest extends SpaceTest {
             if (random.nextBoolean()) {
                 random.nextBytes(bytes);
                 System.arraycopy(bytes, 0, model, from, length);
-                copier.write(BASE + 3 + from, MemorySegment.ofArray(bytes));
+                copier.write(BASE + 3 + from, MemorySegment.ofArray(bytes), OWNER);
             } else {
-                copier.read(BASE + 3 + from, MemorySegment.ofArray(bytes));
+                copier.read(BASE + 3 + from, MemorySegment.ofArray(bytes), OWNER);
                 assertThat(bytes).isEqualTo(Arrays.copyOfRange(model, from, from + length));
             }
         }
         long physicalByte = memory.physicalAddress(5 + 17);
         assertThat(ram.segment().get(ValueLayout.JAVA_BYTE, physicalByte - ram.physicalAddress())).isEqualTo(model[17]);
         assertThat(memory.pinnedPages()).isZero();
-        assertRefused(Errno.ENOENT, () -> copier.read(BASE + 3 + 5 * PAGE - 1, MemorySegment.ofArray(new byte[2])));
+        assertRefused(Errno.ENOENT, () -> copier.read(BASE + 3 + 5 * PAGE - 1, MemorySegment.ofArray(new byte[2]), OWNER));
         copier.close();
     }
 
@@ -176,11 +177,11 @@ class SpaceAccessTest extends SpaceTest {
     void copiesRespectPermissionAndUseWhatIsPinnedAlready() {
         open(false);
         space.mapAt(BASE, memory, 0, 4 * PAGE, DmaAccess.READ);
-        assertRefused(Errno.EPERM, () -> access.write(BASE, MemorySegment.ofArray(new byte[1])));
+        assertRefused(Errno.EPERM, () -> access.write(BASE, MemorySegment.ofArray(new byte[1]), OWNER));
         access.pin(BASE, PAGE, false, new PinnedRuns(1));
         memory.pinsUntilRefusal = 0;
-        access.read(BASE + 8, MemorySegment.ofArray(new byte[100]));
-        assertRefused(Errno.EFAULT, () -> access.read(BASE + 8, MemorySegment.ofArray(new byte[(int) PAGE])));
+        access.read(BASE + 8, MemorySegment.ofArray(new byte[100]), OWNER);
+        assertRefused(Errno.EFAULT, () -> access.read(BASE + 8, MemorySegment.ofArray(new byte[(int) PAGE]), OWNER));
         assertThat(charge.pages).isOne();
         access.close();
     }

@@ -34,6 +34,7 @@ abstract class SpaceTest {
         assertThat(space.empty()).isTrue();
         assertThat(memory.pinnedPages() + file.pinnedPages()).as("pins left").isZero();
         assertThat(charge.pages).as("charges left").isZero();
+        assertThat(memory.retained + file.retained).as("memory that is still retained").isZero();
         ram.close();
         physical.close();
     }

@@ -86,7 +86,7 @@ public final class BarAccess {
         try {
             requireEnabled(session, bar);
             if (bar.isShared(at, width)) {
-                store(session.device().memory().of(bar.index()), at, width, value);
+                store(session.sharedMemory(bar.index()), at, width, value);
                 session.running().sharedWritten(bar.index(), at, width);
             } else {
                 session.running().write(bar.index(), at, width, value);
@@ -101,7 +101,7 @@ public final class BarAccess {
         try {
             requireEnabled(session, bar);
             if (bar.isShared(at, width)) {
-                return value(session.device().memory().of(bar.index()), at, width);
+                return value(session.sharedMemory(bar.index()), at, width);
             }
             return session.running().read(bar.index(), at, width);
         } finally {

@@ -18,16 +18,18 @@ import vfio.device.VfioDevice;
 /** All devices. Its monitor guards which there are; it is held while none is published or withdrawn. */
 public final class DeviceRegistry implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(DeviceRegistry.class);
-    private static final long STEP_NANOS = 10_000_000;
+    private static final long NANOS_PER_MILLI = 1_000_000;
+    private static final long STEP_NANOS = 10 * NANOS_PER_MILLI;
     private static final long REMIND_NANOS = 1_000_000_000;
 
     private final DmaFabric fabric;
-    private final long patienceNanos;
+    private volatile long patienceNanos;
     private final Publication publication;
     private final Map<VfioDevice, AdaptedDevice> devices = new HashMap<>();
     private final Map<Integer, DeviceGroup> groups = new HashMap<>();
     private final Map<Integer, ResetSet> buses = new HashMap<>();
     private final BitSet numbers = new BitSet();
+    private final Object removal = new Object();
 
     /** Who makes devices known. */
     public interface Publication {
@@ -47,8 +49,13 @@ public final class DeviceRegistry implements AutoCloseable {
     /** @param patienceMillis how long a client has to let go of a device that goes */
     public DeviceRegistry(DmaFabric fabric, long patienceMillis, Publication publication) {
         this.fabric = fabric;
-        this.patienceNanos = patienceMillis * 1_000_000;
         this.publication = publication;
+        patience(patienceMillis);
+    }
+
+    /** Changes how long a client has to let go of a device that goes. */
+    public void patience(long millis) {
+        patienceNanos = millis * NANOS_PER_MILLI;
     }
 
     /** A model comes. One that cannot be plugged in is left out, and logged. */
@@ -88,8 +95,14 @@ public final class DeviceRegistry implements AutoCloseable {
         return buses.computeIfAbsent(address.value() >>> 8, bus -> new ResetSet(true));
     }
 
-    /** A model goes. Its client is asked to let go of it, and after a while made to. */
+    /** A model goes. Its client is asked to let go of it, and after a while made to. Gone already is no error. */
     public void remove(VfioDevice model) {
+        synchronized (removal) { // SCR's unbind and the end of the component may come at once
+            removeOnce(model);
+        }
+    }
+
+    private void removeOnce(VfioDevice model) {
         AdaptedDevice device;
         synchronized (this) {
             device = devices.get(model);
@@ -126,7 +139,7 @@ public final class DeviceRegistry implements AutoCloseable {
         while (session.isPresent()) {
             long nowNanos = System.nanoTime();
             if (nowNanos - startNanos >= patienceNanos) {
-                LOG.warn("{} goes, but its client has not let go of it in {} ms", device.name(), patienceNanos / 1_000_000);
+                LOG.warn("{} goes, but its client has not let go of it in {} ms", device.name(), patienceNanos / NANOS_PER_MILLI);
                 return;
             }
             if (nowNanos - remindedNanos >= REMIND_NANOS) {

@@ -5,9 +5,12 @@ import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import iommufd.api.dma.DmaPort;
 import iommufd.api.dma.Pasid;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import org.slf4j.Logger;
@@ -18,9 +21,8 @@ import vfio.adapter.config.ConfigSpace;
 import vfio.adapter.dma.DmaGate;
 import vfio.adapter.dma.GatedPort;
 import vfio.adapter.interrupt.PciInterrupts;
+import vfio.adapter.migration.MigrationState;
 import vfio.device.DeviceHost;
-import vfio.device.Interrupts;
-import vfio.device.Migration;
 import vfio.device.PciFunction;
 import vfio.device.RunningDevice;
 
@@ -38,6 +40,9 @@ public final class DeviceSession implements DeviceHost, ConfigEffects {
     private final ReentrantReadWriteLock memoryLock = new ReentrantReadWriteLock();
     /** Shared by calls of the client, exclusive for the end. */
     private final ReentrantReadWriteLock lifecycle = new ReentrantReadWriteLock();
+    /** Ends views of shared memory with the session: a poller that lives on gets an exception, not somebody else's memory. */
+    private final Arena arena = Arena.ofShared();
+    private final Map<Integer, MemorySegment> shared = new ConcurrentHashMap<>();
     private final LowPower power = new LowPower();
     private final Doorbells doorbells = new Doorbells(this);
     private final MigrationState migration;
@@ -58,6 +63,7 @@ public final class DeviceSession implements DeviceHost, ConfigEffects {
             running = device.model().start(this);
         } catch (RuntimeException | Error failed) {
             ports.forEach(DmaPort::close);
+            arena.close();
             throw failed;
         }
         binding.running(Optional.of(running));
@@ -148,7 +154,7 @@ public final class DeviceSession implements DeviceHost, ConfigEffects {
 
     @Override
     public MemorySegment sharedMemory(int bar) {
-        return device.memory().of(bar);
+        return shared.computeIfAbsent(bar, index -> device.memory().of(index, arena));
     }
 
     @Override
@@ -212,6 +218,7 @@ public final class DeviceSession implements DeviceHost, ConfigEffects {
 
     /** The client has let go of the device, or must: waits for its calls and stops the device. Never fails. */
     void end() {
+        interrupts.close(); // first: a signal that waits for the client does so no longer
         lifecycle.writeLock().lock();
         try {
             if (ended) {
@@ -221,6 +228,7 @@ public final class DeviceSession implements DeviceHost, ConfigEffects {
         } finally {
             lifecycle.writeLock().unlock();
         }
+        interrupts.close(); // again: until now the client could set it up anew
         doorbells.close();
         power.exit();
         gate.open(false);
@@ -235,6 +243,11 @@ public final class DeviceSession implements DeviceHost, ConfigEffects {
         }
         binding.running(Optional.empty());
         ports.forEach(DmaPort::close);
-        interrupts.close();
+        try {
+            arena.close();
+        } catch (IllegalStateException inUse) {
+            LOG.warn("{}: a thread of the device still uses shared memory", device.name(), inUse);
+        }
+        device.memory().clear();
     }
 }

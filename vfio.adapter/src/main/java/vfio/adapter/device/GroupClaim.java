@@ -2,6 +2,7 @@ package vfio.adapter.device;
 
 import iommufd.api.BoundDevice;
 import iommufd.api.Errno;
+import iommufd.api.Hwpt;
 import iommufd.api.Ioas;
 import iommufd.api.IommufdContext;
 import iommufd.api.IommufdException;
@@ -24,6 +25,7 @@ public final class GroupClaim implements VfioGroup.Claim {
     private Optional<Attachment> attachment = Optional.empty();
     private int openFiles;
     private boolean closed;
+    private boolean released;
     private Runnable lastClosed = () -> { };
 
     private record Attachment(IommufdContext context, Ioas ioas) {}
@@ -46,7 +48,7 @@ public final class GroupClaim implements VfioGroup.Claim {
             List<AdaptedDevice> done = new ArrayList<>();
             try {
                 for (AdaptedDevice device : group.members()) {
-                    attach(device, context, ioas);
+                    attach(device, context, ioas.id());
                     done.add(device);
                 }
             } catch (RuntimeException | Error failed) {
@@ -57,12 +59,12 @@ public final class GroupClaim implements VfioGroup.Claim {
         }
     }
 
-    private static void attach(AdaptedDevice device, IommufdContext context, Ioas ioas) {
+    private static void attach(AdaptedDevice device, IommufdContext context, int targetId) {
         device.resets().lock().lock();
         try {
             device.bind(context);
             try {
-                device.binding().orElseThrow().attach(ioas.id());
+                device.binding().orElseThrow().attach(targetId);
             } catch (RuntimeException | Error failed) {
                 device.unbind();
                 throw failed;
@@ -81,10 +83,14 @@ public final class GroupClaim implements VfioGroup.Claim {
         }
     }
 
-    /** A device joins the group while it is claimed. */
+    /** A device joins the group while it is claimed: it is attached to what the others are attached to, which may be another table of the address space. */
     void joined(AdaptedDevice device) {
         assert Thread.holdsLock(group);
-        attachment.ifPresent(to -> attach(device, to.context, to.ioas));
+        if (attachment.isPresent()) {
+            Ioas ioas = attachment.get().ioas;
+            Optional<Hwpt> table = device.endpoint().flatMap(endpoint -> boundDevices().stream().findFirst()).flatMap(BoundDevice::attached);
+            attach(device, attachment.get().context, table.map(Hwpt::id).orElse(ioas.id()));
+        }
     }
 
     @Override
@@ -97,9 +103,13 @@ public final class GroupClaim implements VfioGroup.Claim {
         }
     }
 
+    /** Nothing once it is released: the devices may be another claim's then. */
     private void detachAll() {
+        assert Thread.holdsLock(group);
         attachment = Optional.empty();
-        group.members().forEach(GroupClaim::unbind);
+        if (!released) {
+            group.members().forEach(GroupClaim::unbind);
+        }
     }
 
     @Override
@@ -151,12 +161,14 @@ public final class GroupClaim implements VfioGroup.Claim {
             }
             if (--openFiles == 0) {
                 told = lastClosed;
-                if (closed) {
-                    release();
-                }
             }
         }
         told.run();
+        synchronized (group) {
+            if (closed && openFiles == 0) {
+                release();
+            }
+        }
     }
 
     @Override
@@ -200,7 +212,10 @@ public final class GroupClaim implements VfioGroup.Claim {
     }
 
     private void release() {
-        detachAll();
-        group.released();
+        if (!released) {
+            detachAll();
+            released = true;
+            group.released();
+        }
     }
 }

@@ -5,7 +5,7 @@ import iommufd.api.IommufdException;
 
 /**
  * A function's INTx line: a level that the device drives. An interrupt masks it, until the client unmasks it; if the level is still
- * high then, the next interrupt comes at once. Thread-safe.
+ * high then, the next interrupt comes at once. Thread-safe; clients are told outside of the monitor, which a device waits for.
  */
 final class InterruptLine {
     private boolean asserted;
@@ -17,69 +17,94 @@ final class InterruptLine {
     private Eventfd unmask = Eventfd.NONE;
 
     /** The device drives the level. @return whether it changed */
-    synchronized boolean drive(boolean level) {
-        boolean changed = asserted != level;
-        asserted = level;
-        deliver();
+    boolean drive(boolean level) {
+        boolean changed;
+        Eventfd told;
+        synchronized (this) {
+            changed = asserted != level;
+            asserted = level;
+            told = due();
+        }
+        told.signal();
         return changed;
     }
 
-    private void deliver() {
-        if (asserted && enabled && !masked && !disabled) {
-            masked = true;
-            trigger.signal();
+    /** Whom to tell of an interrupt, once the monitor is free again. */
+    private Eventfd due() {
+        assert Thread.holdsLock(this);
+        if (!asserted || !enabled || masked || disabled) {
+            return Eventfd.NONE;
         }
+        masked = true;
+        return trigger;
     }
 
-    synchronized void enable(Eventfd eventfd) {
-        enabled = true;
-        masked = disabled;
-        trigger = eventfd;
-        deliver();
+    void enable(Eventfd eventfd) {
+        Eventfd told;
+        synchronized (this) {
+            enabled = true;
+            masked = disabled;
+            trigger = eventfd;
+            told = due();
+        }
+        told.signal();
     }
 
     /** Another eventfd, or none, while it is enabled. */
-    synchronized void retarget(Eventfd eventfd) {
-        trigger.close();
-        trigger = eventfd;
+    void retarget(Eventfd eventfd) {
+        Eventfd ended;
+        synchronized (this) {
+            ended = trigger;
+            trigger = eventfd;
+        }
+        ended.close();
     }
 
     void disable() {
-        Eventfd ended;
+        Eventfd endedUnmask;
+        Eventfd endedTrigger;
         synchronized (this) {
             enabled = false;
-            ended = unmask;
+            endedUnmask = unmask;
             unmask = Eventfd.NONE;
-            trigger.close();
+            endedTrigger = trigger;
             trigger = Eventfd.NONE;
         }
-        ended.close(); // unlocked: it waits for its listener
+        endedTrigger.close();
+        endedUnmask.close();
     }
 
     synchronized void mask() {
         masked = true;
     }
 
-    synchronized void unmask() {
-        if (masked && !disabled) {
-            masked = false;
-            deliver();
+    void unmask() {
+        Eventfd told = Eventfd.NONE;
+        synchronized (this) {
+            if (masked && !disabled) {
+                masked = false;
+                told = due();
+            }
         }
+        told.signal();
     }
 
     /** The client's test: as if the device had raised it, without masking. */
-    synchronized void simulate() {
-        if (enabled && !disabled) {
-            trigger.signal();
+    void simulate() {
+        Eventfd told;
+        synchronized (this) {
+            told = enabled && !disabled ? trigger : Eventfd.NONE;
         }
+        told.signal();
     }
 
     /** INTx disable was set or cleared; it masks and unmasks. */
-    synchronized void disabledByCommand(boolean now) {
-        disabled = now;
-        if (now) {
-            masked = true;
-        } else {
+    void disabledByCommand(boolean now) {
+        synchronized (this) {
+            disabled = now;
+            masked |= now;
+        }
+        if (!now) {
             unmask();
         }
     }

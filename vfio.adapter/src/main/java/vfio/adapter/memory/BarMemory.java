@@ -2,6 +2,7 @@ package vfio.adapter.memory;
 
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -19,6 +20,7 @@ public final class BarMemory implements AutoCloseable {
     public static final int REGION_SHIFT = 40;
 
     private final OptionalInt file;
+    private final long lengthBytes;
     private final List<Mapped> mapped = new ArrayList<>();
 
     private record Mapped(Bar bar, long address) {}
@@ -28,10 +30,12 @@ public final class BarMemory implements AutoCloseable {
         List<Bar> shared = bars.stream().filter(bar -> !bar.shared().isEmpty()).toList();
         if (shared.isEmpty()) {
             file = OptionalInt.empty();
+            lengthBytes = 0;
             return;
         }
         Bar last = shared.getLast();
-        int created = SystemCalls.createFile(name, start(last) + Math.max(last.sizeBytes(), Bar.PAGE_BYTES));
+        lengthBytes = start(last) + last.sizeBytes();
+        int created = SystemCalls.createFile(name, lengthBytes);
         file = OptionalInt.of(created);
         try {
             for (Bar bar : shared) {
@@ -52,20 +56,25 @@ public final class BarMemory implements AutoCloseable {
         return file;
     }
 
-    /** A BAR's bytes. @throws IommufdException {@link Errno#EINVAL} if it shares nothing */
-    public MemorySegment of(int index) {
+    /**
+     * A BAR's bytes.
+     *
+     * @param user as long as it lives they can be reached
+     * @throws IommufdException {@link Errno#EINVAL} if it shares nothing
+     */
+    public MemorySegment of(int index, Arena user) {
         for (Mapped part : mapped) {
             if (part.bar.index() == index) {
-                return MemorySegment.ofAddress(part.address).reinterpret(part.bar.sizeBytes());
+                return MemorySegment.ofAddress(part.address).reinterpret(part.bar.sizeBytes(), user, bytes -> { });
             }
         }
         throw new IommufdException(Errno.EINVAL, "BAR %d is trapped, it has no memory".formatted(index));
     }
 
-    /** Makes all of it zero. */
+    /** Makes all of it zero, and gives back what clients wrote between BARs. */
     public void clear() {
-        for (Mapped part : mapped) {
-            SystemCalls.clear(file.orElseThrow(), start(part.bar), part.bar.sizeBytes());
+        if (lengthBytes > 0) {
+            SystemCalls.clear(file.orElseThrow(), 0, lengthBytes);
         }
     }
 

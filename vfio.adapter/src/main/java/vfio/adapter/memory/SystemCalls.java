@@ -14,9 +14,13 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
 import java.lang.invoke.MethodHandle;
 
-/** The few system calls behind {@link BarMemory} (memfd_create(2), ftruncate(2), fallocate(2), mmap(2)). */
+/** The few system calls behind {@link BarMemory} (memfd_create(2), ftruncate(2), fcntl(2), fallocate(2), mmap(2)). */
 final class SystemCalls {
     private static final int MFD_CLOEXEC = 1;
+    private static final int MFD_ALLOW_SEALING = 2;
+    private static final int F_ADD_SEALS = 1033;
+    /** F_SEAL_SEAL, F_SEAL_SHRINK and F_SEAL_GROW. */
+    private static final int FIXED_SIZE = 7;
     private static final int PROT_READ_WRITE = 3;
     private static final int MAP_SHARED = 1;
     /** FALLOC_FL_PUNCH_HOLE, with the FALLOC_FL_KEEP_SIZE it needs. */
@@ -27,6 +31,8 @@ final class SystemCalls {
     private static final long ERRNO_OFFSET = CALL_STATE.byteOffset(MemoryLayout.PathElement.groupElement("errno"));
     private static final MethodHandle MEMFD_CREATE = function("memfd_create", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT));
     private static final MethodHandle FTRUNCATE = function("ftruncate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
+    private static final MethodHandle FCNTL = LINKER.downcallHandle(symbol("fcntl"), FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT),
+            Linker.Option.firstVariadicArg(2), Linker.Option.captureCallState("errno"));
     private static final MethodHandle FALLOCATE = function("fallocate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG));
     private static final MethodHandle MMAP = function("mmap",
             FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
@@ -35,12 +41,14 @@ final class SystemCalls {
 
     private SystemCalls() {}
 
-    /** A new file in memory. */
+    /** A new file in memory, whose size nobody can change. */
     static int createFile(String name, long lengthBytes) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment state = arena.allocate(CALL_STATE);
-            int file = (int) check("memfd_create", (int) MEMFD_CREATE.invokeExact(state, arena.allocateFrom(name), MFD_CLOEXEC), state);
+            int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+            int file = (int) check("memfd_create", (int) MEMFD_CREATE.invokeExact(state, arena.allocateFrom(name), flags), state);
             check("ftruncate", (int) FTRUNCATE.invokeExact(state, file, lengthBytes), state);
+            check("fcntl", (int) FCNTL.invokeExact(state, file, F_ADD_SEALS, FIXED_SIZE), state);
             return file;
         } catch (Throwable thrown) {
             throw impossible(thrown);
@@ -99,7 +107,10 @@ final class SystemCalls {
     }
 
     private static MethodHandle function(String name, FunctionDescriptor descriptor) {
-        MemorySegment address = LINKER.defaultLookup().find(name).orElseThrow(() -> new IllegalStateException("the C library has no " + name));
-        return LINKER.downcallHandle(address, descriptor, Linker.Option.captureCallState("errno"));
+        return LINKER.downcallHandle(symbol(name), descriptor, Linker.Option.captureCallState("errno"));
+    }
+
+    private static MemorySegment symbol(String name) {
+        return LINKER.defaultLookup().find(name).orElseThrow(() -> new IllegalStateException("the C library has no " + name));
     }
 }

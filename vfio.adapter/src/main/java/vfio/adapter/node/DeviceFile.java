@@ -3,6 +3,7 @@ package vfio.adapter.node;
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import iommufd.api.node.Caller;
+import iommufd.api.node.IoctlDecoder;
 import iommufd.api.node.OpenNode;
 import iommufd.api.uapi.IommufdFile;
 import iommufd.api.uapi.UserStruct;
@@ -155,6 +156,11 @@ public final class DeviceFile implements OpenNode {
         } finally {
             bound.leave();
         }
+    }
+
+    @Override
+    public IoctlDecoder decoder() {
+        return DeviceDecoder.INSTANCE;
     }
 
     @Override

@@ -25,7 +25,8 @@ import vfio.device.MsixCapability;
 
 /** The requests of a device that is open, with the errno of Linux 7.3's vfio-pci. */
 final class DeviceRequests {
-    private static final int VFIO_DEVICE_RESET = 0x3B6F;
+    /** {@code _IO(';', 111)}. */
+    static final int VFIO_DEVICE_RESET = 0x3B6F;
 
     private DeviceRequests() {}
 
@@ -156,6 +157,7 @@ final class DeviceRequests {
         if (descriptor == Eventfd.NO_DESCRIPTOR) {
             session.doorbells().remove(write);
         } else {
+            session.doorbells().requireFree(write);
             session.doorbells().add(write, Eventfd.take(call.caller(), descriptor));
         }
     }

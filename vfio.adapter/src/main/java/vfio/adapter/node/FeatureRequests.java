@@ -10,96 +10,56 @@ import vfio.adapter.uapi.VfioDeviceLowPowerEntryWithWakeup;
 
 /** {@code VFIO_DEVICE_FEATURE}. */
 final class FeatureRequests {
-    static final int GET = VfioDeviceFeature.VFIO_DEVICE_FEATURE_GET;
-    static final int SET = VfioDeviceFeature.VFIO_DEVICE_FEATURE_SET;
-    private static final int PROBE = VfioDeviceFeature.VFIO_DEVICE_FEATURE_PROBE;
     private static final int TOKEN_BYTES = 16;
 
-    private final DeviceCall call;
-    private final int flags;
-    private final long dataBytes;
-
-    private FeatureRequests(DeviceCall call, int flags, long dataBytes) {
-        this.call = call;
-        this.flags = flags;
-        this.dataBytes = dataBytes;
-    }
+    private FeatureRequests() {}
 
     static void run(DeviceCall call) {
-        MemorySegment header = call.read(VfioDeviceFeature.SIZE_BYTES, VfioDeviceFeature.MIN_BYTES);
-        int flags = VfioDeviceFeature.flags(header);
-        boolean both = (flags & (GET | SET)) == (GET | SET);
-        if ((flags & ~(VfioDeviceFeature.VFIO_DEVICE_FEATURE_MASK | GET | SET | PROBE)) != 0 || both && (flags & PROBE) == 0) {
-            throw new IommufdException(Errno.EINVAL, "flags 0x%x".formatted(flags));
-        }
-        new FeatureRequests(call, flags, DeviceCall.userBytes(header) - VfioDeviceFeature.MIN_BYTES).dispatch();
-    }
-
-    private void dispatch() {
-        switch (flags & VfioDeviceFeature.VFIO_DEVICE_FEATURE_MASK) {
-            case VfioDeviceFeature.VFIO_DEVICE_FEATURE_PCI_VF_TOKEN -> token();
-            case VfioDeviceFeature.VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY -> lowPower();
-            case VfioDeviceFeature.VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP -> lowPowerWithWakeup();
-            case VfioDeviceFeature.VFIO_DEVICE_FEATURE_LOW_POWER_EXIT -> wake();
-            default -> throw new IommufdException(Errno.ENOTTY, "feature %d is not supported".formatted(flags & VfioDeviceFeature.VFIO_DEVICE_FEATURE_MASK));
+        FeatureCall feature = FeatureCall.read(call);
+        switch (feature.number()) {
+            case VfioDeviceFeature.VFIO_DEVICE_FEATURE_PCI_VF_TOKEN -> token(feature);
+            case VfioDeviceFeature.VFIO_DEVICE_FEATURE_MIGRATION -> MigrationRequests.supported(feature);
+            case VfioDeviceFeature.VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE -> MigrationRequests.state(feature);
+            case VfioDeviceFeature.VFIO_DEVICE_FEATURE_MIG_DATA_SIZE -> MigrationRequests.dataSize(feature);
+            case VfioDeviceFeature.VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2 -> MigrationRequests.precopyInfo(feature);
+            case VfioDeviceFeature.VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY -> lowPower(feature);
+            case VfioDeviceFeature.VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP -> lowPowerWithWakeup(feature);
+            case VfioDeviceFeature.VFIO_DEVICE_FEATURE_LOW_POWER_EXIT -> wake(feature);
+            case VfioDeviceFeature.VFIO_DEVICE_FEATURE_DMA_LOGGING_START -> LoggingRequests.start(feature);
+            case VfioDeviceFeature.VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP -> LoggingRequests.stop(feature);
+            case VfioDeviceFeature.VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT -> LoggingRequests.report(feature);
+            default -> throw new IommufdException(Errno.ENOTTY, "feature %d is not supported".formatted(feature.number()));
         }
     }
 
-    /** The address of the feature's data. */
-    private long data() {
-        return call.address() + VfioDeviceFeature.SIZE_BYTES;
-    }
-
-    /**
-     * The rules that every feature has.
-     *
-     * @param operations {@link #GET} and {@link #SET}, as far as the feature knows them
-     * @param minBytes of its data
-     * @return false if the client only asks whether it is there
-     * @throws IommufdException {@link Errno#EINVAL}
-     */
-    private boolean wanted(int operations, int minBytes) {
-        if ((flags & (GET | SET) & ~operations) != 0) {
-            throw new IommufdException(Errno.EINVAL, "the feature cannot be got, or not be set");
-        }
-        if ((flags & PROBE) != 0) {
-            return false;
-        }
-        if ((flags & (GET | SET)) == 0 || dataBytes < minBytes) {
-            throw new IommufdException(Errno.EINVAL, "neither get nor set, or less than %d bytes of data".formatted(minBytes));
-        }
-        return true;
-    }
-
-    private void token() {
-        VfToken token = call.session().device().token()
+    private static void token(FeatureCall feature) {
+        VfToken token = feature.session().device().token()
                 .orElseThrow(() -> new IommufdException(Errno.ENOTTY, "the device has no virtual functions"));
-        if (wanted(SET, TOKEN_BYTES)) {
-            token.set(DeviceFile.readToken(call.caller(), data()));
+        if (feature.wanted(FeatureCall.SET, TOKEN_BYTES)) {
+            token.set(DeviceFile.readToken(feature.call().caller(), feature.data()));
         }
     }
 
-    private void lowPower() {
-        if (wanted(SET, 0)) {
-            call.session().power().enter(Eventfd.NONE);
+    private static void lowPower(FeatureCall feature) {
+        if (feature.wanted(FeatureCall.SET, 0)) {
+            feature.session().power().enter(Eventfd.NONE);
         }
     }
 
-    private void lowPowerWithWakeup() {
-        if (wanted(SET, VfioDeviceLowPowerEntryWithWakeup.SIZE_BYTES)) {
-            MemorySegment entry = MemorySegment.ofArray(new byte[VfioDeviceLowPowerEntryWithWakeup.SIZE_BYTES]);
-            call.memory().read(data(), entry);
+    private static void lowPowerWithWakeup(FeatureCall feature) {
+        if (feature.wanted(FeatureCall.SET, VfioDeviceLowPowerEntryWithWakeup.SIZE_BYTES)) {
+            MemorySegment entry = feature.read(VfioDeviceLowPowerEntryWithWakeup.SIZE_BYTES);
             int descriptor = VfioDeviceLowPowerEntryWithWakeup.wakeupEventfd(entry);
             if (descriptor < 0) {
                 throw new IommufdException(Errno.EINVAL, "no eventfd");
             }
-            call.session().power().enter(Eventfd.take(call.caller(), descriptor));
+            feature.session().power().enter(Eventfd.take(feature.call().caller(), descriptor));
         }
     }
 
-    private void wake() {
-        if (wanted(SET, 0)) {
-            call.session().power().exit();
+    private static void wake(FeatureCall feature) {
+        if (feature.wanted(FeatureCall.SET, 0)) {
+            feature.session().power().exit();
         }
     }
 }

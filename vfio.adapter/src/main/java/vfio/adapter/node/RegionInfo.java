@@ -2,10 +2,10 @@ package vfio.adapter.node;
 
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
+import iommufd.api.uapi.VfioInfoCapHeader;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 import vfio.adapter.device.AdaptedDevice;
-import vfio.adapter.uapi.VfioInfoCapHeader;
 import vfio.adapter.uapi.VfioRegionInfo;
 import vfio.adapter.uapi.VfioRegionInfoCapSparseMmap;
 import vfio.adapter.uapi.VfioRegionSparseMmapArea;

@@ -17,6 +17,10 @@ public final class SysfsTree {
     public static final String GROUPS = "/sys/kernel/iommu_groups";
     /** VFIO's devices. */
     public static final String CLASS = "/sys/class/vfio-dev";
+    /** The kernel module, as it were: DPDK looks whether it is loaded. */
+    public static final String MODULE = "/sys/module/vfio";
+    /** The same of the PCI driver. */
+    public static final String PCI_MODULE = "/sys/module/vfio_pci";
 
     /** Guarded by {@code this}. */
     private final List<AdaptedDevice> devices = new ArrayList<>();
@@ -24,7 +28,7 @@ public final class SysfsTree {
 
     /** Paths of all directories; they are there also while there is no device. */
     public static List<String> paths() {
-        return List.of(DEVICES, DRIVER, GROUPS, CLASS);
+        return List.of(DEVICES, DRIVER, GROUPS, CLASS, MODULE, PCI_MODULE);
     }
 
     /** What is in a directory. */
@@ -60,6 +64,8 @@ public final class SysfsTree {
             nodes.put(node + "/dev", new SysfsEntry.DeviceNumber(device.nodePath()));
             nodes.put(node + "/device", new SysfsEntry.Link("../../../bus/pci/devices/" + name));
         }
-        return Map.of(DEVICES, Map.copyOf(functions), DRIVER, Map.copyOf(driver), GROUPS, Map.copyOf(groups), CLASS, Map.copyOf(nodes));
+        return Map.of(DEVICES, Map.copyOf(functions), DRIVER, Map.copyOf(driver), GROUPS, Map.copyOf(groups), CLASS, Map.copyOf(nodes),
+                MODULE, Map.of("parameters/enable_unsafe_noiommu_mode", SysfsEntry.text("N")),
+                PCI_MODULE, Map.of("parameters/disable_idle_d3", SysfsEntry.text("N")));
     }
 }

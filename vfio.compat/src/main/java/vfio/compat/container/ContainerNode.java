@@ -15,7 +15,7 @@ import org.osgi.service.metatype.annotations.Designate;
  * (VFIO_GROUP_GET_DEVICE_FD 0x3B6A, VFIO_DEVICE_FEATURE 0x3B75), because those nodes may come after a program has started.
  */
 @Component(service = DeviceNode.class, configurationPid = "vfio.compat", property = {DeviceNode.PATH + "=/dev/vfio/vfio",
-        DeviceNode.DESCRIPTOR_REQUESTS + ":Integer=15210", DeviceNode.DESCRIPTOR_REQUESTS + ":Integer=15221"})
+        DeviceNode.DRIVER + "=misc", DeviceNode.DESCRIPTOR_REQUESTS + ":Integer=15210", DeviceNode.DESCRIPTOR_REQUESTS + ":Integer=15221"})
 @Designate(ocd = CompatConfiguration.class)
 public final class ContainerNode implements DeviceNode {
     private final IommufdService iommufd;

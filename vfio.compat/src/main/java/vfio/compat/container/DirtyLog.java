@@ -160,8 +160,8 @@ final class DirtyLog {
         return device.attached().filter(tables::contains).isPresent();
     }
 
-    /** Whether every write since the record was last read is in the tables. */
-    private boolean complete() {
+    /** Whether every write since the record was last read is in the tables. Asked once for each request. */
+    boolean complete() {
         boolean emulated = groups.stream().anyMatch(group -> group.boundDevices().isEmpty());
         Set<BoundDevice> present = devices();
         return !emulated && recorded.equals(present) && present.stream().allMatch(this::isTracked);
@@ -171,11 +171,12 @@ final class DirtyLog {
      * Writes the bits of one mapping, and forgets them if {@code clear}.
      *
      * @param firstIova what the bitmap's first bit stands for
+     * @param complete as {@link #complete()} said
      */
-    void tell(int index, long firstIova, ClientBitmap bitmap, boolean clear) {
+    void tell(int index, long firstIova, ClientBitmap bitmap, boolean clear, boolean complete) {
         assert running;
         long start = mappings.start(index);
-        boolean every = mappings.maybeWritten(index) || !complete();
+        boolean every = mappings.maybeWritten(index) || !complete;
         if (clear) {
             mappings.setMaybeWritten(index, true);   // until the client has all the bits
         }

@@ -56,8 +56,9 @@ final class DirtyRequests {
         if (!pages || !type1.log().running() || mappings.cutBy(iova, last)) {
             throw new IommufdException(Errno.EINVAL, "0x%x..0x%x is not made of pages or cuts a mapping, or no record of dirty pages is kept".formatted(iova, last));
         }
+        boolean complete = type1.log().complete();
         for (int i = mappings.firstReaching(iova); mappings.startsBy(i, last); i++) {
-            type1.log().tell(i, iova, bitmap, true);
+            type1.log().tell(i, iova, bitmap, true, complete);
         }
     }
 }

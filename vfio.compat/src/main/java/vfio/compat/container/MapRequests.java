@@ -15,6 +15,7 @@ import iommufd.api.uapi.VfioBitmap;
 import iommufd.api.uapi.VfioIommuType1DmaMap;
 import iommufd.api.uapi.VfioIommuType1DmaUnmap;
 import iommufd.api.uapi.VfioStruct;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 
@@ -28,6 +29,9 @@ final class MapRequests {
 
     private final Type1 type1;
     private final Payer payer;
+    /** Used again by each request. */
+    private final MemorySegment mapStruct = Arena.ofAuto().allocate(VfioIommuType1DmaMap.MIN_BYTES, Long.BYTES);
+    private final MemorySegment unmapStruct = Arena.ofAuto().allocate(VfioIommuType1DmaUnmap.MIN_BYTES, Long.BYTES);
 
     MapRequests(Type1 type1, Payer payer) {
         this.type1 = type1;
@@ -35,7 +39,8 @@ final class MapRequests {
     }
 
     void map(Caller caller, long argument) {
-        MemorySegment struct = VfioStruct.read(caller.memory(), argument, VfioIommuType1DmaMap.MIN_BYTES);
+        MemorySegment struct = mapStruct;
+        VfioStruct.read(caller.memory(), argument, struct);
         int flags = VfioIommuType1DmaMap.flags(struct);
         VfioStruct.requireKnown(flags, READ_WRITE | VFIO_DMA_MAP_FLAG_VADDR);
         long iova = VfioIommuType1DmaMap.iova(struct);
@@ -93,7 +98,8 @@ final class MapRequests {
     }
 
     void unmap(Caller caller, long argument) {
-        MemorySegment struct = VfioStruct.read(caller.memory(), argument, VfioIommuType1DmaUnmap.MIN_BYTES);
+        MemorySegment struct = unmapStruct;
+        VfioStruct.read(caller.memory(), argument, struct);
         int flags = VfioIommuType1DmaUnmap.flags(struct);
         VfioStruct.requireKnown(flags, VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP | VFIO_DMA_UNMAP_FLAG_ALL | VFIO_DMA_UNMAP_FLAG_VADDR);
         boolean withBitmap = (flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP) != 0;
@@ -181,9 +187,10 @@ final class MapRequests {
 
     /** One after the other: those before one whose bits cannot be written are gone, as in Linux. */
     private long removeEach(long iova, int from, int end, ClientBitmap bitmap) {
+        boolean complete = type1.log().complete();
         long bytes = 0;
         for (int i = from; i < end; i++) {
-            type1.log().tell(from, iova, bitmap, false);
+            type1.log().tell(from, iova, bitmap, false, complete);
             bytes += remove(from, from + 1);
         }
         return bytes;
