@@ -34,6 +34,10 @@ public final class ClientCall implements Caller, ClientMemory, ClientFiles {
     private final MemorySegment bounce = Arena.ofAuto().allocate(BOUNCE_BYTES, 8);
     private final FileStatus status = new FileStatus();
     private int thread;
+    /** Of the last thread that was looked up; it is checked anew once in each call. */
+    private ClientProcess process;
+    private int processThread = -1;
+    private boolean processChecked;
     private boolean nonBlocking;
     private long structAddress;
     private MemorySegment input = NOTHING;
@@ -71,6 +75,7 @@ public final class ClientCall implements Caller, ClientMemory, ClientFiles {
     /** A new call, without a structure. @param ofThread client's thread */
     public ClientCall begin(int ofThread) {
         thread = ofThread;
+        processChecked = false;
         nonBlocking = false;
         input = NOTHING;
         output = NOTHING;
@@ -109,9 +114,20 @@ public final class ClientCall implements Caller, ClientMemory, ClientFiles {
         return outputBytes;
     }
 
+    private ClientProcess process() {
+        if (!processChecked) {
+            if (processThread != thread || !process.isOf(thread)) {
+                process = processes.of(thread);
+                processThread = thread;
+            }
+            processChecked = true;
+        }
+        return process;
+    }
+
     @Override
     public ContextOwner owner() {
-        return processes.of(thread).owner(thread);
+        return process().owner(thread);
     }
 
     @Override
@@ -167,12 +183,12 @@ public final class ClientCall implements Caller, ClientMemory, ClientFiles {
 
     @Override
     public UserMemory mappable() {
-        return processes.of(thread).memory();
+        return process().memory();
     }
 
     /** A copy of a descriptor of the client, which the caller closes. @throws IommufdException {@link Errno#EBADF} */
     public int copyFile(int number) {
-        return processes.of(thread).takeFile(number);
+        return process().takeFile(number);
     }
 
     @Override
@@ -232,7 +248,7 @@ public final class ClientCall implements Caller, ClientMemory, ClientFiles {
 
     /** A copy that fails on its second page would leave the first one written. */
     private void checkPages(long address, long length) {
-        if (address < 0 || length > Long.MAX_VALUE - address || !processes.of(thread).memory().isWritable(address, length)) {
+        if (address < 0 || length > Long.MAX_VALUE - address || !process().memory().isWritable(address, length)) {
             throw fault("write", address, length);
         }
         try (Arena arena = Arena.ofConfined()) {

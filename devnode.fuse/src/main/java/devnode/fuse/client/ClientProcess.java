@@ -49,6 +49,11 @@ final class ClientProcess {
         return memory;
     }
 
+    /** Whether a thread is one of this process, and it still runs the same program. */
+    boolean isOf(int thread) {
+        return Linux.isThreadOf(process, thread) && isAlive();
+    }
+
     /** Whether it still runs the same program. */
     boolean isAlive() {
         return memory.isAlive();
