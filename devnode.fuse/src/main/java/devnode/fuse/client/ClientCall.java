@@ -16,6 +16,7 @@ import iommufd.api.node.OpenNode;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
+import java.util.function.LongSupplier;
 
 /**
  * The call a thread serves at the moment, as the node sees it. Reused for the next one; only for its thread.
@@ -128,6 +129,11 @@ public final class ClientCall implements Caller, ClientMemory, ClientFiles {
     @Override
     public ContextOwner owner() {
         return process().owner(thread);
+    }
+
+    @Override
+    public LongSupplier lockedMemoryLimit() {
+        return process().lockedMemoryLimit(thread);
     }
 
     @Override
