@@ -81,6 +81,14 @@ class LaunchTest {
     }
 
     @Test
+    void readsOfNothingReachWhoAnswersThem() throws Exception {
+        String command = Native.program() + " " + PATH + " emptyread";
+        assertThat(shell(command)).containsExactly("node 0 0", "null 0 0", "closed -1 9", "pipe 0 0", "some 3 0");
+        node.answersEmptyReads = true;
+        assertThat(shell(command)).containsExactly("node -1 22", "null 0 0", "closed -1 9", "pipe 0 0", "some 3 0");
+    }
+
+    @Test
     void filesComeByNameAndOnCondition() throws Exception {
         assertThat(shell(Native.program() + " " + PATH + " named")).containsExactly("device 1", "other -1 19", "plain 0 99", "feature 0 1 7");
     }

@@ -38,6 +38,7 @@ final class TestNode implements DeviceNode {
     final AtomicInteger sleeping = new AtomicInteger();
     final Map<Long, Pin> pins = new ConcurrentHashMap<>();
     volatile ContextOwner lastOwner;
+    volatile boolean answersEmptyReads;
     /** Only one client at a time. */
     volatile boolean exclusive;
     volatile OptionalInt mappable = OptionalInt.empty();
@@ -249,7 +250,15 @@ final class TestNode implements DeviceNode {
         }
 
         @Override
+        public boolean answersEmptyReads() {
+            return answersEmptyReads;
+        }
+
+        @Override
         public int read(Caller caller, MemorySegment target, long offset) {
+            if (target.byteSize() == 0) {
+                throw new IommufdException(Errno.EINVAL, "too short");
+            }
             if (positioned) {
                 target.set(JAVA_LONG_UNALIGNED, 0, 0x1100 + offset);
                 return 8;

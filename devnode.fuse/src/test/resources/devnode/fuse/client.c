@@ -470,6 +470,15 @@ int main(int argc, char **argv) {
   } else if (!strcmp(command, "statcost")) {
     printf("getppid %.0f ioctl %.0f stat %.0f fstat %.0f node %.0f\n", per_call(call_getppid, 200000), per_call(call_ioctl, 200000),
         per_call(call_stat, n), per_call(call_fstat, n), per_call(call_stat_node, n));
+  } else if (!strcmp(command, "emptyread")) {
+    char b[8];
+    int p[2];
+    pipe(p);
+    show("node", read(node, b, 0));
+    show("null", read(open("/dev/null", O_RDONLY), b, 0));
+    show("closed", read(999, b, 0));
+    show("pipe", read(p[0], b, 0));
+    show("some", read(node, b, 3));
   } else if (!strcmp(command, "named")) { /* as VFIO_GROUP_GET_DEVICE_FD and VFIO_DEVICE_FEATURE */
     int f = ioctl(node, FILE_BY_NAME, "0000:00:0a.0");
     printf("device %d\n", f >= 0 && ioctl(f, SERIAL, 0) > 0);

@@ -18,6 +18,7 @@ import iommufd.api.node.OpenNode;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
+import java.util.function.LongSupplier;
 
 /**
  * The call a thread serves at the moment, as the node sees it. Reused for the next one; only for its thread.
@@ -36,6 +37,10 @@ public final class ClientCall implements Caller, ClientMemory, ClientFiles {
     private final MemorySegment bounce = Arena.ofAuto().allocate(BOUNCE_BYTES, 8);
     private final FileStatus status = new FileStatus();
     private int thread;
+    /** Of the last thread that was looked up; it is checked anew once in each call. */
+    private ClientProcess process;
+    private int processThread = -1;
+    private boolean processChecked;
     private boolean nonBlocking;
     private long structAddress;
     private MemorySegment input = NOTHING;
@@ -78,6 +83,7 @@ public final class ClientCall implements Caller, ClientMemory, ClientFiles {
     /** A new call, without a structure. @param ofThread client's thread */
     public ClientCall begin(int ofThread) {
         thread = ofThread;
+        processChecked = false;
         nonBlocking = false;
         input = NOTHING;
         output = NOTHING;
@@ -116,9 +122,25 @@ public final class ClientCall implements Caller, ClientMemory, ClientFiles {
         return outputBytes;
     }
 
+    private ClientProcess process() {
+        if (!processChecked) {
+            if (processThread != thread || !process.isOf(thread)) {
+                process = processes.of(thread);
+                processThread = thread;
+            }
+            processChecked = true;
+        }
+        return process;
+    }
+
     @Override
     public ContextOwner owner() {
-        return processes.of(thread).owner(thread);
+        return process().owner(thread);
+    }
+
+    @Override
+    public LongSupplier lockedMemoryLimit() {
+        return process().lockedMemoryLimit(thread);
     }
 
     @Override
@@ -180,12 +202,12 @@ public final class ClientCall implements Caller, ClientMemory, ClientFiles {
 
     @Override
     public UserMemory mappable() {
-        return processes.of(thread).memory();
+        return process().memory();
     }
 
     /** A copy of a descriptor of the client, which the caller closes. @throws IommufdException {@link Errno#EBADF} */
     public int copyFile(int number) {
-        return processes.of(thread).takeFile(number);
+        return process().takeFile(number);
     }
 
     @Override
@@ -245,7 +267,7 @@ public final class ClientCall implements Caller, ClientMemory, ClientFiles {
 
     /** A copy that fails on its second page would leave the first one written. */
     private void checkPages(long address, long length) {
-        if (address < 0 || length > Long.MAX_VALUE - address || !processes.of(thread).memory().isWritable(address, length)) {
+        if (address < 0 || length > Long.MAX_VALUE - address || !process().memory().isWritable(address, length)) {
             throw fault("write", address, length);
         }
         try (Arena arena = Arena.ofConfined()) {

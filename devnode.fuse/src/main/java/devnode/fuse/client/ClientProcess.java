@@ -8,9 +8,13 @@ import iommufd.api.ContextOwner;
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.LongSupplier;
 
 /** A process, from its start or its last execve(2) to the next or its end. Thread-safe. */
 final class ClientProcess {
@@ -22,6 +26,8 @@ final class ClientProcess {
     private final int process;
     private final ProcessMemory memory;
     private final int descriptor;
+    private final MemorySegment limits = Arena.ofAuto().allocate(Linux.LIMITS_BYTES, 8);
+    private long lastLimit;
     private boolean closed;
 
     /** @throws IommufdException if the process is gone or may not be looked at */
@@ -49,6 +55,11 @@ final class ClientProcess {
         return memory;
     }
 
+    /** Whether a thread is one of this process, and it still runs the same program. */
+    boolean isOf(int thread) {
+        return Linux.isThreadOf(process, thread) && isAlive();
+    }
+
     /** Whether it still runs the same program. */
     boolean isAlive() {
         return memory.isAlive();
@@ -73,9 +84,15 @@ final class ClientProcess {
     ContextOwner owner(int thread) {
         List<String> status = statusOf(thread);
         int user = Integer.parseUnsignedInt(field(status, "Uid:").split("\\s+")[0]);
-        long capabilities = inOurUserNamespace(thread) ? Long.parseUnsignedLong(field(status, "CapEff:"), 16) : 0;
-        long limit = has(capabilities, CAP_IPC_LOCK) ? ContextOwner.UNLIMITED : lockedMemoryLimit();
+        long capabilities = capabilities(status, thread);
+        long limit = has(capabilities, CAP_IPC_LOCK) ? ContextOwner.UNLIMITED : limitNow();
         return new ContextOwner(process, user, limit, has(capabilities, CAP_SYS_RESOURCE), has(capabilities, CAP_SYS_RAWIO));
+    }
+
+    /** As {@link iommufd.api.node.Caller#lockedMemoryLimit}. @param thread whose credentials count */
+    LongSupplier lockedMemoryLimit(int thread) {
+        limitNow();
+        return has(capabilities(statusOf(thread), thread), CAP_IPC_LOCK) ? () -> ContextOwner.UNLIMITED : this::limitNow;
     }
 
     private static boolean has(long capabilities, int capability) {
@@ -91,7 +108,24 @@ final class ClientProcess {
         }
     }
 
-    private long lockedMemoryLimit() {
+    private static long capabilities(List<String> status, int thread) {
+        return inOurUserNamespace(thread) ? Long.parseUnsignedLong(field(status, "CapEff:"), 16) : 0;
+    }
+
+    /** Only this object's lock, and only system calls under it: it is asked whenever pages are pinned. */
+    private synchronized long limitNow() {
+        if (!closed) {
+            int result = Linux.limits(process, Linux.RLIMIT_MEMLOCK, limits);
+            if (result == 0) {
+                lastLimit = limits.get(ValueLayout.JAVA_LONG, 0);   // RLIM_INFINITY is UNLIMITED
+            } else if (result != -ErrorNumber.ESRCH) {
+                lastLimit = limitInText();
+            }
+        }
+        return lastLimit;
+    }
+
+    private long limitInText() {
         for (String line : lines(Path.of("/proc/" + process + "/limits"))) {
             if (line.startsWith(LIMIT)) {
                 String soft = line.substring(LIMIT.length()).trim().split("\\s+")[0];

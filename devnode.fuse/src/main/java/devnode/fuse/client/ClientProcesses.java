@@ -1,6 +1,5 @@
 package devnode.fuse.client;
 
-import devnode.fuse.linux.Linux;
 import devnode.fuse.memory.ClientPins;
 import iommufd.api.IommufdException;
 import java.util.HashSet;
@@ -38,7 +37,7 @@ public final class ClientProcesses {
     /** @throws IommufdException if the thread is gone or may not be looked at */
     ClientProcess of(int thread) {
         ClientProcess known = byThread.get(thread);
-        if (known != null && Linux.isThreadOf(known.process(), thread) && known.isAlive()) {
+        if (known != null && known.isOf(thread)) {
             return known;
         }
         return lookUp(thread);

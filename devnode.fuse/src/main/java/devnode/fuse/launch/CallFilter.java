@@ -16,8 +16,8 @@ import java.util.SortedSet;
 import java.util.stream.IntStream;
 
 /**
- * A seccomp filter (classic BPF, {@code linux/filter.h}) that reports some ioctls, and if wanted stat(2) and the like, to us and lets
- * everything else pass.
+ * A seccomp filter (classic BPF, {@code linux/filter.h}) that reports some ioctls, read(2) of 0 bytes, and if wanted stat(2) and the
+ * like, to us and lets everything else pass.
  */
 public final class CallFilter {
     private static final int LOAD = 0x20;
@@ -30,6 +30,7 @@ public final class CallFilter {
     private static final int NUMBER_OFFSET = 0;
     private static final int ARCHITECTURE_OFFSET = 4;
     private static final int SECOND_ARGUMENT_OFFSET = 24;
+    private static final int THIRD_ARGUMENT_OFFSET = 32;
     /** Jumps are a byte wide. */
     private static final int MAX_REQUESTS = 200;
     private static final long SET_MODE_FILTER = 1;
@@ -98,7 +99,8 @@ public final class CallFilter {
 
     private MemorySegment instructions(Arena arena) {
         int ioctls = 3 + statCalls.size();
-        int allow = ioctls + 2 + requests.size();
+        int reads = ioctls + 3 + requests.size();
+        int allow = reads + 5;
         int notify = allow + 1;
         MemorySegment program = arena.allocate((notify + 1L) * INSTRUCTION_BYTES, 8);
         put(program, 0, LOAD, 0, 0, ARCHITECTURE_OFFSET);
@@ -107,11 +109,17 @@ public final class CallFilter {
         for (int i = 0; i < statCalls.size(); i++) {
             put(program, 3 + i, JUMP_IF_EQUAL, notify - (4 + i), 0, statCalls.get(i));
         }
-        put(program, ioctls, JUMP_IF_EQUAL, 0, allow - (ioctls + 1), architecture.ioctl());
+        put(program, ioctls, JUMP_IF_EQUAL, 0, reads - (ioctls + 1), architecture.ioctl());
         put(program, ioctls + 1, LOAD, 0, 0, SECOND_ARGUMENT_OFFSET);
         for (int i = 0; i < requests.size(); i++) {
             put(program, ioctls + 2 + i, JUMP_IF_EQUAL, notify - (ioctls + 3 + i), 0, requests.get(i));
         }
+        put(program, reads - 1, RETURN, 0, 0, ALLOW);
+        put(program, reads, JUMP_IF_EQUAL, 0, allow - (reads + 1), architecture.read());
+        put(program, reads + 1, LOAD, 0, 0, THIRD_ARGUMENT_OFFSET);
+        put(program, reads + 2, JUMP_IF_EQUAL, 0, allow - (reads + 3), 0);
+        put(program, reads + 3, LOAD, 0, 0, THIRD_ARGUMENT_OFFSET + Integer.BYTES);
+        put(program, reads + 4, JUMP_IF_EQUAL, notify - (reads + 5), 0, 0);
         put(program, allow, RETURN, 0, 0, ALLOW);
         put(program, notify, RETURN, 0, 0, NOTIFY);
         return program;

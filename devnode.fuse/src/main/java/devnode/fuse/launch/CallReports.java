@@ -35,6 +35,7 @@ public final class CallReports {
     private static final long SEND = 0xC018_2101L;
     private static final long IS_VALID = 0x4008_2102L;
     private static final long ADD_DESCRIPTOR = 0x4018_2103L;
+    private static final int READ = Architecture.current().read();
     private static final int O_CLOEXEC = Linux.O_CLOEXEC;
 
     private final FuseServer server;
@@ -158,6 +159,7 @@ public final class CallReports {
             int number = report.get(JAVA_INT, NUMBER_OFFSET);
             OptionalInt result = stat.answers(number)
                     ? stat.answer(thread, number, argument(0), argument(1), argument(2), argument(3), argument(4), this::isWaiting)
+                    : number == READ ? emptyRead(thread, (int) argument(0))
                     : ioctl(thread, (int) argument(0), (int) argument(1), argument(2));
             if (result.isEmpty()) {
                 send(0, 0, CONTINUE);
@@ -172,6 +174,14 @@ public final class CallReports {
                 return server.ioctl(call, number, request, argument, this::addDescriptor);
             } catch (IommufdException refused) {
                 return OptionalInt.of(-refused.errno().number());
+            }
+        }
+
+        private OptionalInt emptyRead(int thread, int number) {
+            try {
+                return server.emptyRead(call.begin(thread), number);
+            } catch (IommufdException noSuchFile) {
+                return OptionalInt.empty(); // the kernel finds that too
             }
         }
 

@@ -31,6 +31,11 @@ public final class Linux {
     /** fcntl(2). */
     public static final int F_GETFL = 3;
 
+    /** Of getrlimit(2). */
+    public static final int RLIMIT_MEMLOCK = 8;
+    /** Size of a {@code struct rlimit}: soft and hard limit, -1 for none. */
+    public static final int LIMITS_BYTES = 16;
+
     private static final long SYS_PIDFD_OPEN = 434;
     private static final long SYS_PIDFD_GETFD = 438;
     private static final long SYS_OPENAT2 = 437;
@@ -63,6 +68,7 @@ public final class Linux {
     private static final MethodHandle WAITPID = CLibrary.function("waitpid", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT));
     private static final MethodHandle TCGETPGRP = CLibrary.function("tcgetpgrp", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
     private static final MethodHandle GETPGRP = CLibrary.function("getpgrp", FunctionDescriptor.of(JAVA_INT));
+    private static final MethodHandle PRLIMIT = CLibrary.function("prlimit", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG));
     private static final MethodHandle MEMFD_CREATE = CLibrary.function("memfd_create", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT));
     private static final MethodHandle FTRUNCATE = CLibrary.function("ftruncate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
     private static final MethodHandle SYSCALL = CLibrary.variadic("syscall", 1, FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
@@ -361,6 +367,16 @@ public final class Linux {
             MemorySegment state = CLibrary.state();
             int foreground = (int) TCGETPGRP.invokeExact(state, terminal);
             return foreground > 0 && foreground == (int) GETPGRP.invokeExact(state);
+        } catch (Throwable thrown) {
+            throw CLibrary.impossible(thrown);
+        }
+    }
+
+    /** Reads the limits of a process. @param limits {@link #LIMITS_BYTES} for them */
+    public static int limits(int process, int resource, MemorySegment limits) {
+        try {
+            MemorySegment state = CLibrary.state();
+            return (int) CLibrary.result((int) PRLIMIT.invokeExact(state, process, resource, 0L, limits.address()), state);
         } catch (Throwable thrown) {
             throw CLibrary.impossible(thrown);
         }

@@ -37,6 +37,8 @@ public final class ProcessMemory implements UserMemory {
     private final Supplier<OptionalInt> areaFile = this::openAreaFile;
     /** By address in units of chunks; guarded by the lock of {@link FarChunks}. */
     final Map<Long, FarChunks.Chunk> farChunks = new HashMap<>();
+    /** Pinned last: mostly the next one as well. */
+    private SharedFile.Identity lastFile = new SharedFile.Identity(0, 0);
     /** Written with this object's lock too. */
     private final StampedLock filesOpen = new StampedLock();
     private boolean retired;
@@ -99,9 +101,11 @@ public final class ProcessMemory implements UserMemory {
                 pins.far().pin(this, address, end - address, runs);
                 return end;
             }
-            SharedFile.Identity identity = new SharedFile.Identity(area.device(), area.inode());
+            if (!lastFile.is(area.device(), area.inode())) {
+                lastFile = new SharedFile.Identity(area.device(), area.inode());
+            }
             long offset = area.fileOffset() + (address - area.start());
-            if (pins.files().pin(identity, areaFile, offset, end - address, writable, Errno.EFAULT, runs)) {
+            if (pins.files().pin(lastFile, areaFile, offset, end - address, writable, Errno.EFAULT, runs)) {
                 return end;
             }
             // the mapping changed between being looked up and being opened

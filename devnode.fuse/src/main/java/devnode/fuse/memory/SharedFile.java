@@ -9,6 +9,7 @@ import iommufd.api.memory.PinnedRuns;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 
 /**
@@ -26,17 +27,27 @@ final class SharedFile {
     private final FileStatus status = new FileStatus();
     /** By file offset. */
     private final TreeMap<Long, Extent> extents = new TreeMap<>();
+    /** Pinned last: mostly the next one as well, and found without allocating. */
+    private Optional<Extent> lastExtent = Optional.empty();
     private boolean writable;
     private long pinnedBytes;
     long idleSinceNanos;
 
     /** What makes two mappings show the same file. */
-    record Identity(long device, long inode) {}
+    record Identity(long device, long inode) {
+        boolean is(long otherDevice, long otherInode) {
+            return device == otherDevice && inode == otherInode;
+        }
+    }
 
     /** A part of the file in the window. */
     record Extent(SharedFile file, long fileOffset, long physicalAddress, long lengthBytes) {
         long endOffset() {
             return fileOffset + lengthBytes;
+        }
+
+        boolean covers(long offset, long endOffset) {
+            return offset >= fileOffset && endOffset <= endOffset();
         }
     }
 
@@ -57,16 +68,23 @@ final class SharedFile {
         if (offset < 0 || lengthBytes > pageEnd - offset) {
             throw new IommufdException(beyondEnd, "the file ends at 0x%x, before 0x%x + 0x%x".formatted(status.sizeBytes(), offset, lengthBytes));
         }
-        for (long at = offset; at < offset + lengthBytes;) {
+        boolean known = lastExtent.isPresent() && lastExtent.get().covers(offset, offset + lengthBytes);
+        for (long at = offset; !known && at < offset + lengthBytes;) {
             at = extentAt(window, at, offset + lengthBytes).endOffset();
         }
         if (willWrite && !writable) {
             throw new IommufdException(Errno.EFAULT, "the file may only be read, because of its permissions or its seals");
         }
-        for (long at = offset; at < offset + lengthBytes;) {
-            Extent extent = extents.floorEntry(at).getValue();
+        if (!known) {
+            lastExtent = Optional.of(extents.floorEntry(offset).getValue());
+        }
+        Extent extent = lastExtent.get();
+        for (long at = offset; ; extent = extents.get(at)) {
             long end = Math.min(offset + lengthBytes, extent.endOffset());
             runs.add(extent.physicalAddress + at - extent.fileOffset, end - at);
+            if (end == offset + lengthBytes) {
+                break;
+            }
             at = end;
         }
         pinnedBytes += lengthBytes;

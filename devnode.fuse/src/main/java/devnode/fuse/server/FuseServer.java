@@ -54,6 +54,8 @@ public final class FuseServer implements FileOpener {
     /** How we mount what services show instead of the machine's directories. */
     static final String SYSFS_ROOT = ".sysfs";
 
+    private static final MemorySegment NOTHING = MemorySegment.ofArray(new byte[0]);
+
     private final NodeTree tree = new NodeTree();
     private final DeviceNumbers numbers = new DeviceNumbers();
     private final SysfsTree sysfs = new SysfsTree();
@@ -275,6 +277,24 @@ public final class FuseServer implements FileOpener {
                 }
             });
             return OptionalInt.of(outside.make(file, () -> NodeCalls.ioctl(file, call, request, argument)));
+        } finally {
+            Linux.close(copy);
+        }
+    }
+
+    /**
+     * A read(2) of 0 bytes, of which the kernel tells FUSE nothing.
+     *
+     * @param call begun
+     * @param number of the client's descriptor
+     * @return the result or minus an error number; empty if the kernel's answer is right
+     */
+    public OptionalInt emptyRead(ClientCall call, int number) {
+        int copy = call.copyFile(number);
+        try {
+            OpenFile file = fileOf(copy, new FileStatus());
+            return file == null || !file.node.answersEmptyReads() ? OptionalInt.empty()
+                    : OptionalInt.of(outside.make(file, () -> NodeCalls.read(file, call, NOTHING, 0)));
         } finally {
             Linux.close(copy);
         }

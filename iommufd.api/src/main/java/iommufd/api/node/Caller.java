@@ -1,6 +1,7 @@
 package iommufd.api.node;
 
 import iommufd.api.ContextOwner;
+import java.util.function.LongSupplier;
 import org.osgi.annotation.versioning.ProviderType;
 
 /**
@@ -11,6 +12,16 @@ import org.osgi.annotation.versioning.ProviderType;
 public interface Caller {
     /** Who is charged, with which rights. Asked of the system each time: not for every call. */
     ContextOwner owner();
+
+    /**
+     * What {@link ContextOwner#lockedMemoryLimitBytes()} of its {@link #owner()} is at the moment it is asked, also after the call: a
+     * client may raise its limit between mapping memory and attaching what pins it. Of a process that is gone it is the last one known.
+     * Asking takes no lock that is held while something here is called.
+     */
+    default LongSupplier lockedMemoryLimit() {
+        long bytes = owner().lockedMemoryLimitBytes();
+        return () -> bytes;
+    }
 
     /** Its memory. */
     ClientMemory memory();

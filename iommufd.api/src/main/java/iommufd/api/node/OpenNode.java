@@ -46,6 +46,14 @@ public interface OpenNode extends AutoCloseable {
     }
 
     /**
+     * Whether a read(2) of 0 bytes has an answer of its own, which {@link #read} gives without waiting; else it is 0 and nobody asks.
+     * Only programs that were launched are heard.
+     */
+    default boolean answersEmptyReads() {
+        return false;
+    }
+
+    /**
      * Writes.
      *
      * @param source what the client wrote, at most 1 MiB; larger writes come in parts

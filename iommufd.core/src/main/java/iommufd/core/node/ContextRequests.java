@@ -1,5 +1,6 @@
 package iommufd.core.node;
 
+import iommufd.api.ContextOwner;
 import iommufd.api.Errno;
 import iommufd.api.Ioas;
 import iommufd.api.IommufdContext;
@@ -85,7 +86,9 @@ final class ContextRequests {
 
     static void changeProcess(IoctlCall call) {
         IoctlCall.requireZero(IommuIoasChangeProcess.reserved(call.struct()));
-        call.file().context().changeProcess(call.caller().owner());
+        ContextOwner next = call.caller().owner();
+        call.file().client().chargeFor(next, call.caller().lockedMemoryLimit());   // known with its limit before it is charged
+        call.file().context().changeProcess(next);
     }
 
     private static IommufdException unknown(String what, int number) {

@@ -52,6 +52,11 @@ final class EventFile implements OpenNode {
         return done;
     }
 
+    @Override
+    public boolean answersEmptyReads() {
+        return true;
+    }
+
     private Optional<EventQueue.Event> next(long room, boolean mayStop) {
         try {
             return iommu.client().read(queue, event -> HEADER_BYTES + event.payload().length <= room);

@@ -106,7 +106,7 @@ final class OpenIommu implements IommufdFile {
         UserMemory identity = caller.memory().mappable();
         boolean fresh = known.memory() != identity;
         if (fresh) {
-            known = payer(identity, caller.owner());
+            known = payer(identity, caller, caller.owner());
         }
         try {
             return client.map(ioas, !fixed, iova, memory, address, lengthBytes, access, known.charge());
@@ -118,12 +118,12 @@ final class OpenIommu implements IommufdFile {
             if (now.equals(known.owner())) {
                 throw refused;
             }
-            return client.map(ioas, !fixed, iova, memory, address, lengthBytes, access, payer(identity, now).charge());   // the limit has changed
+            return client.map(ioas, !fixed, iova, memory, address, lengthBytes, access, payer(identity, caller, now).charge());   // it has other rights now
         }
     }
 
-    private Payer payer(UserMemory memory, ContextOwner owner) {
-        Payer next = new Payer(memory, owner, client.chargeFor(owner));
+    private Payer payer(UserMemory memory, Caller caller, ContextOwner owner) {
+        Payer next = new Payer(memory, owner, client.chargeFor(owner, caller.lockedMemoryLimit()));
         payer = next;
         return next;
     }

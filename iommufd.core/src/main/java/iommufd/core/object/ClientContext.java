@@ -26,6 +26,7 @@ import iommufd.core.space.PinCharge;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.function.LongSupplier;
 import java.util.function.Predicate;
 
 /**
@@ -107,9 +108,9 @@ public final class ClientContext {
         return known;
     }
 
-    /** Who pays for what {@code payer} maps here. */
-    public PinCharge chargeFor(ContextOwner payer) {
-        return context.chargeFor(payer);
+    /** Who pays for what {@code payer} maps here, up to a limit that is asked for whenever something is pinned. */
+    public PinCharge chargeFor(ContextOwner payer, LongSupplier limitBytes) {
+        return context.chargeFor(payer, limitBytes);
     }
 
     /**

@@ -37,6 +37,7 @@ import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 
@@ -55,7 +56,7 @@ public final class Context implements IommufdContext {
     private PinAccounting accounting = PinAccounting.USER;
     private PinCharge charge;
     /** Everybody who mapped here; few. */
-    private final Map<ContextOwner, PinCharge> charges = new HashMap<>();
+    private final Map<ContextOwner, PinLimits.Payer> charges = new HashMap<>();
     private Optional<IoasObject> vfioIoas = Optional.empty();
     private volatile boolean closed;
 
@@ -68,8 +69,9 @@ public final class Context implements IommufdContext {
         this.limits = limits;
         this.owner = owner;
         this.onClose = onClose;
-        charge = limits.chargeFor(owner, accounting);
-        charges.put(owner, charge);
+        PinLimits.Payer payer = limits.chargeFor(owner, accounting, owner::lockedMemoryLimitBytes);
+        charges.put(owner, payer);
+        charge = payer;
     }
 
     /** Runs a control call: hardware stays where it is and no other call of this context runs. */
@@ -295,7 +297,20 @@ public final class Context implements IommufdContext {
 
     /** Who pays for what {@code payer} maps: always the same for the same payer. */
     PinCharge chargeFor(ContextOwner payer) {
-        return control(() -> charges.computeIfAbsent(payer, p -> limits.chargeFor(p, accounting)));
+        return control(() -> payer(payer));
+    }
+
+    /** The same, whose limit is looked up there from now on. */
+    PinCharge chargeFor(ContextOwner payer, LongSupplier limitBytes) {
+        return control(() -> {
+            PinLimits.Payer charged = payer(payer);
+            charged.limitBy(limitBytes);
+            return charged;
+        });
+    }
+
+    private PinLimits.Payer payer(ContextOwner payer) {
+        return charges.computeIfAbsent(payer, p -> limits.chargeFor(p, accounting, p::lockedMemoryLimitBytes));
     }
 
     @Override

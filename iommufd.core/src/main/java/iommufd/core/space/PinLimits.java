@@ -8,6 +8,7 @@ import iommufd.api.memory.UserMemory;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
 
 /**
  * Locked-memory accounting of one runtime: pages charged per user and per process, against the owner's
@@ -24,12 +25,16 @@ public final class PinLimits {
      * @param accounting whether everything the user holds counts, or only what the process holds
      */
     public PinCharge chargeFor(ContextOwner owner, PinAccounting accounting) {
+        return chargeFor(owner, accounting, owner::lockedMemoryLimitBytes);
+    }
+
+    /** The same, with a limit that may change. @param limitBytes asked each time, under the locks of the pages */
+    public Payer chargeFor(ContextOwner owner, PinAccounting accounting, LongSupplier limitBytes) {
         AtomicLong account = switch (accounting) {
             case USER -> users.computeIfAbsent(owner.userId(), id -> new AtomicLong());
             case PROCESS -> processes.computeIfAbsent(owner.processId(), id -> new AtomicLong());
         };
-        boolean limited = owner.lockedMemoryLimitBytes() != ContextOwner.UNLIMITED;
-        return new Account(account, limited ? owner.lockedMemoryLimitBytes() / UserMemory.PAGE_BYTES : Long.MAX_VALUE);
+        return new Payer(account, limitBytes);
     }
 
     /** Pages of 4 KiB charged to a user now. */
@@ -44,17 +49,25 @@ public final class PinLimits {
         return account == null ? 0 : account.get();
     }
 
-    private static final class Account implements PinCharge {
+    /** Who pays, up to a limit that is looked at when pages are pinned, as Linux does. */
+    public static final class Payer implements PinCharge {
         private final AtomicLong pages;
-        private final long limitPages;
+        private volatile LongSupplier limitBytes;
 
-        Account(AtomicLong pages, long limitPages) {
+        Payer(AtomicLong pages, LongSupplier limitBytes) {
             this.pages = pages;
-            this.limitPages = limitPages;
+            this.limitBytes = limitBytes;
+        }
+
+        /** Asks somebody else for the limit from now on. */
+        public void limitBy(LongSupplier bytes) {
+            limitBytes = bytes;
         }
 
         @Override
         public void charge(long more) {
+            long bytes = limitBytes.getAsLong();
+            long limitPages = bytes == ContextOwner.UNLIMITED ? Long.MAX_VALUE : bytes / UserMemory.PAGE_BYTES;
             long present;
             do {
                 present = pages.get();

@@ -3,6 +3,7 @@ package iommufd.core.node;
 import static iommufd.core.node.Client.ARRAY;
 import static iommufd.core.node.Client.BUFFER;
 import static iommufd.core.node.Client.STRUCT;
+import static iommufd.core.fake.Rig.assertRefused;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import iommufd.api.Access;
@@ -367,6 +368,20 @@ class IoasRequestsTest {
         assertThat(map(BOTH, ioas, BUFFER, PAGE, 0)).isEqualTo("ENOMEM");
         client.caller.owner = new ContextOwner(78, 1001, 2 * PAGE, false, false);
         assertThat(map(BOTH, ioas, BUFFER, PAGE, 0)).as("the limit was raised").isEqualTo("0");
+        assertThat(unmap(0, -1)).isEqualTo("0");
+    }
+
+    @Test
+    void theLimitIsThatOfTheMomentWhenPagesArePinned() {
+        var device = client.bind(1);
+        client.caller.owner = new ContextOwner(78, 1001, PAGE, false, false);
+        mapped(IOVA, 2);   // without a device nothing is pinned
+        assertRefused(Errno.ENOMEM, () -> device.attach(object()));
+        client.caller.owner = new ContextOwner(78, 1001, 2 * PAGE, false, false);
+        device.attach(object());
+        device.detach();
+        client.caller.owner = new ContextOwner(78, 1001, PAGE, false, false);
+        assertRefused(Errno.ENOMEM, () -> device.attach(object()));
         assertThat(unmap(0, -1)).isEqualTo("0");
     }
 

@@ -20,6 +20,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
 
 /**
  * A client without a process: its address space is a piece of RAM from {@link #BASE} on, in which pages can be missing or
@@ -67,6 +68,11 @@ final class MemoryCaller implements Caller, ClientMemory, ClientFiles {
 
     long lengthBytes() {
         return ram.lengthBytes();
+    }
+
+    @Override
+    public LongSupplier lockedMemoryLimit() {
+        return () -> owner.lockedMemoryLimitBytes();
     }
 
     /** Gives the client a file with that content; null for a file that is no memory. */

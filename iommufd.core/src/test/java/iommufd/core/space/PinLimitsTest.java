@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import iommufd.api.ContextOwner;
 import iommufd.api.Errno;
 import iommufd.api.PinAccounting;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 
 class PinLimitsTest {
@@ -43,5 +44,21 @@ class PinLimitsTest {
         limits.chargeFor(owner(1, 0, -1), PinAccounting.USER).charge(1L << 40);
         assertThat(limits.pagesOfUser(0)).isEqualTo(1L << 40);
         assertRefused(Errno.ENOMEM, () -> limits.chargeFor(owner(2, 0, 10), PinAccounting.USER).charge(1));
+    }
+
+    @Test
+    void theLimitIsLookedUpForEachCharge() {
+        AtomicLong limit = new AtomicLong(4096);
+        PinLimits.Payer payer = limits.chargeFor(owner(1, 1000, 1), PinAccounting.USER, limit::get);
+        payer.charge(1);
+        assertRefused(Errno.ENOMEM, () -> payer.charge(1));
+        limit.set(2 * 4096);
+        payer.charge(1);
+        limit.set(ContextOwner.UNLIMITED);
+        payer.charge(1);
+        payer.limitBy(() -> 0);
+        assertRefused(Errno.ENOMEM, () -> payer.charge(1));
+        payer.uncharge(3);
+        assertThat(limits.pagesOfUser(1000)).isZero();
     }
 }
