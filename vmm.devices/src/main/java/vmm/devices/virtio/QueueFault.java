@@ -33,7 +33,9 @@ public enum QueueFault {
     /** A buffer cannot be reached by DMA. */
     BUFFER_UNREACHABLE("a buffer cannot be reached"),
     /** The chain is not what a request of this device looks like. */
-    MALFORMED_REQUEST("a request without the parts it must have");
+    MALFORMED_REQUEST("a request without the parts it must have"),
+    /** The device made a mistake. */
+    DEVICE("the device failed; its log says why");
 
     private final String text;
 
