@@ -17,7 +17,7 @@ import vmm.devices.virtio.TestHost;
 /** A block driver of one queue that does one request at a time. */
 final class BlkDriver {
     private final QueueBoard board;
-    private final RunningVdpa device;
+    private RunningVdpa device;
     private final int queue;
     final RingDriver ring;
     final long header;
@@ -32,6 +32,11 @@ final class BlkDriver {
         header = board.allocate(4096);
         data = board.allocate(1 << 20);
         status = board.allocate(4096);
+    }
+
+    /** Another device serves the queue now. */
+    void move(RunningVdpa to) {
+        device = to;
     }
 
     void header(int type, long sector) {

@@ -252,7 +252,7 @@ class VirtioBlkTest {
             running.queueReady(0, TestHost.setup(driver.ring, carried));
             assertThat(driver.awaitStatus()).isZero();
             assertThat(board.at(driver.data, 512).toArray(JAVA_BYTE)).isEqualTo(onDisk((i + 1000) * 512L, 512));
-            driver = new BlkDriver(board, running, 0, driver.ring);
+            driver.move(running);
         }
     }
 
