@@ -4,8 +4,8 @@ import iommufd.api.DmaAccess;
 import iommufd.api.dma.DmaPort;
 import iommufd.api.memory.GuestRam;
 import java.lang.foreign.Arena;
+import vdpa.device.VirtioFeature;
 import vmm.devices.virtio.DescriptorChain;
-import vmm.devices.virtio.FeatureBits;
 import vmm.devices.virtio.RingPosition;
 import vmm.devices.virtio.Virtqueue;
 
@@ -17,7 +17,7 @@ final class VirtqueueDescriptors implements Scenario {
     private static final long RAM_BYTES = 4L << 20;
     private static final int DEPTH = 32;
     private static final int ROUND = 1 << 12;
-    private static final long FEATURES = FeatureBits.VERSION_1 | FeatureBits.EVENT_INDEX | FeatureBits.INDIRECT_DESCRIPTORS;
+    private static final long FEATURES = VirtioFeature.VERSION_1 | VirtioFeature.EVENT_IDX | VirtioFeature.INDIRECT_DESC;
 
     private final DescriptorChain chain = new DescriptorChain(Virtqueue.maxChain(VirtqueueDriver.SIZE));
 
@@ -30,7 +30,7 @@ final class VirtqueueDescriptors implements Scenario {
         var line = Arena.global().allocate(VirtqueueDriver.BUFFER_BYTES, 64);
         for (boolean packed : new boolean[] {false, true}) {
             VirtqueueDriver driver = packed ? new PackedRingDriver(ram.segment()) : new SplitRingDriver(ram.segment());
-            long features = FEATURES | (packed ? FeatureBits.RING_PACKED : 0);
+            long features = FEATURES | (packed ? VirtioFeature.RING_PACKED : 0);
             Virtqueue queue = Virtqueue.open(port, driver.layout(), features, RingPosition.START, Arena.global());
             String kind = packed ? "packed" : "split";
             measure(quick, findings, kind, () -> turns(driver, queue, DEPTH));

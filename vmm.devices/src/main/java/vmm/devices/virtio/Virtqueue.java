@@ -12,10 +12,11 @@ import iommufd.api.dma.DmaPort;
 import iommufd.api.dma.DmaStatus;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import vdpa.device.VirtioFeature;
 
 /**
  * The device's end of a virtqueue (virtio 1.2, §2.6 to §2.8). A device takes chains with {@link #next}, completes them in any order
- * (in the same order if {@link FeatureBits#IN_ORDER} was negotiated) with {@link #complete}, and shows them to the driver with
+ * (in the same order if {@link VirtioFeature#IN_ORDER} was negotiated) with {@link #complete}, and shows them to the driver with
  * {@link #publish}. Entries are fetched and published many at a time.
  *
  * <p>The driver is not trusted: whatever is used was copied first, and checked in the copy. What breaks the rules breaks the queue,
@@ -24,6 +25,9 @@ import java.lang.foreign.MemorySegment;
  * <p>One thread, the port's.
  */
 public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
+    /** Features of rings that are known here; {@link VirtioFeature#IN_ORDER} is up to the device that completes. */
+    public static final long FEATURES = VirtioFeature.INDIRECT_DESC | VirtioFeature.EVENT_IDX | VirtioFeature.RING_PACKED;
+
     /** Longest indirect table, also of small queues: drivers exceed the queue's size there, and devices allow it. */
     private static final int MAX_INDIRECT = 1024;
     /** Descriptors fetched at a time. */
@@ -49,8 +53,8 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
     Virtqueue(DmaPort port, int size, long features, Arena arena) {
         this.port = port;
         this.size = size;
-        eventIndex = (features & FeatureBits.EVENT_INDEX) != 0;
-        indirect = (features & FeatureBits.INDIRECT_DESCRIPTORS) != 0;
+        eventIndex = (features & VirtioFeature.EVENT_IDX) != 0;
+        indirect = (features & VirtioFeature.INDIRECT_DESC) != 0;
         maxIndirect = maxChain(size);
         window = arena.allocate((long) WINDOW * BYTES, BYTES);
         staged = arena.allocate((long) BATCH * BYTES, BYTES);
@@ -66,7 +70,7 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
      * @throws IommufdException {@link Errno#EINVAL} if layout or position are impossible
      */
     public static Virtqueue open(DmaPort port, QueueLayout layout, long features, RingPosition position, Arena arena) {
-        boolean packed = (features & FeatureBits.RING_PACKED) != 0;
+        boolean packed = (features & VirtioFeature.RING_PACKED) != 0;
         layout.check(packed);
         return packed ? new PackedVirtqueue(port, layout, features, position, arena) : new SplitVirtqueue(port, layout, features, position, arena);
     }

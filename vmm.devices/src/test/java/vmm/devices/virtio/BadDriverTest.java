@@ -16,19 +16,20 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import vdpa.device.VirtioFeature;
 import vmm.devices.virtio.RingDriver.Piece;
 
 /** Queues with drivers that break the rules: the queue breaks, and nothing else. */
 @Timeout(60)
 class BadDriverTest {
     private static final int SIZE = 8;
-    private static final long FEATURES = FeatureBits.INDIRECT_DESCRIPTORS | FeatureBits.EVENT_INDEX;
+    private static final long FEATURES = VirtioFeature.INDIRECT_DESC | VirtioFeature.EVENT_IDX;
 
     private final QueueBoard board = new QueueBoard();
     private final Arena arena = Arena.ofShared();
     private final DescriptorChain chain = new DescriptorChain(Virtqueue.maxChain(SIZE));
     private final SplitDriver split = new SplitDriver(board, SIZE, FEATURES);
-    private final PackedDriver packed = new PackedDriver(board, SIZE, FEATURES | FeatureBits.RING_PACKED);
+    private final PackedDriver packed = new PackedDriver(board, SIZE, FEATURES | VirtioFeature.RING_PACKED);
     private final RingDriver other = RingDriver.of(board, false, SIZE, FEATURES);
     private final Virtqueue otherQueue = other.open(RingPosition.START, arena);
 

@@ -7,6 +7,7 @@ import static vmm.devices.virtio.Descriptor.WORD;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import vdpa.device.VirtioFeature;
 
 /** A driver's end of a virtqueue, written from the specification without the code under test. One thread. */
 public abstract class RingDriver {
@@ -52,7 +53,7 @@ public abstract class RingDriver {
     }
 
     public static RingDriver of(QueueBoard board, boolean packed, int size, long features) {
-        return packed ? new PackedDriver(board, size, features | FeatureBits.RING_PACKED) : new SplitDriver(board, size, features);
+        return packed ? new PackedDriver(board, size, features | VirtioFeature.RING_PACKED) : new SplitDriver(board, size, features);
     }
 
     public long features() {

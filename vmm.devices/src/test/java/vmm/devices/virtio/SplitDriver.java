@@ -6,6 +6,7 @@ import static vmm.devices.virtio.Descriptor.QUARTER;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import vdpa.device.VirtioFeature;
 
 /** A driver's end of a split virtqueue. */
 final class SplitDriver extends RingDriver {
@@ -93,7 +94,7 @@ final class SplitDriver extends RingDriver {
     public boolean kickWanted() {
         int before = kicked;
         kicked = available;
-        if ((features & FeatureBits.EVENT_INDEX) == 0) {
+        if ((features & VirtioFeature.EVENT_IDX) == 0) {
             return (deviceArea.get(QUARTER, 0) & 1) == 0;
         }
         int event = deviceArea.get(QUARTER, 4 + size * 8L) & 0xffff;

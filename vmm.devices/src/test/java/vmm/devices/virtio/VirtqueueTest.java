@@ -17,14 +17,15 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import vdpa.device.VirtioFeature;
 import vmm.devices.virtio.RingDriver.Piece;
 import vmm.devices.virtio.RingDriver.Used;
 
 /** Queues with drivers that keep the rules. */
 @Timeout(60)
 class VirtqueueTest {
-    private static final long ALL = FeatureBits.INDIRECT_DESCRIPTORS;
-    private static final long EVENTS = ALL | FeatureBits.EVENT_INDEX;
+    private static final long ALL = VirtioFeature.INDIRECT_DESC;
+    private static final long EVENTS = ALL | VirtioFeature.EVENT_IDX;
 
     private final QueueBoard board = new QueueBoard();
     private final Arena arena = Arena.ofConfined();
@@ -245,9 +246,9 @@ class VirtqueueTest {
                     .isInstanceOf(IommufdException.class);
         }
         var packed = new QueueLayout(12, 0x1000, 0x2000, 0x3000);
-        assertThatThrownBy(() -> Virtqueue.open(board.port, packed, FeatureBits.RING_PACKED, RingPosition.packed(12, 0), arena))
+        assertThatThrownBy(() -> Virtqueue.open(board.port, packed, VirtioFeature.RING_PACKED, RingPosition.packed(12, 0), arena))
                 .isInstanceOf(IommufdException.class);
-        assertThat(Virtqueue.open(board.port, packed, FeatureBits.RING_PACKED, RingPosition.packed(11, 0x8003), arena).position())
+        assertThat(Virtqueue.open(board.port, packed, VirtioFeature.RING_PACKED, RingPosition.packed(11, 0x8003), arena).position())
                 .isEqualTo(new RingPosition(11, false, 3, true));
     }
 

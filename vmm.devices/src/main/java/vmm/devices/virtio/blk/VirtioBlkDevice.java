@@ -10,8 +10,9 @@ import vdpa.device.RunningVdpa;
 import vdpa.device.VdpaDevice;
 import vdpa.device.VdpaFunction;
 import vdpa.device.VdpaHost;
+import vdpa.device.VirtioFeature;
 import vmm.devices.nvme.NamespaceOptions;
-import vmm.devices.virtio.FeatureBits;
+import vmm.devices.virtio.Virtqueue;
 import vmm.devices.virtio.RunningVirtio;
 
 /** A virtio block device behind vhost-vdpa: one for each configuration of {@value #PID}. */
@@ -37,7 +38,7 @@ public final class VirtioBlkDevice implements VdpaDevice {
     /** @throws IommufdException if the file cannot be opened */
     public VirtioBlkDevice(RequesterId address, BlkOptions options) {
         function = VdpaFunction.at(address, DEVICE_ID).vendor(VENDOR)
-                .features(FeatureBits.QUEUE | FeatureBits.IN_ORDER | FeatureBits.ORDER_PLATFORM | options.features())
+                .features(Virtqueue.FEATURES | VirtioFeature.IN_ORDER | VirtioFeature.ORDER_PLATFORM | options.features())
                 .queues(options.queues(), options.queueSize())
                 .config(BlkConfigSpace.BYTES)
                 .suspends()

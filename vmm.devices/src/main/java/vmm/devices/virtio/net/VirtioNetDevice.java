@@ -15,7 +15,8 @@ import vdpa.device.RunningVdpa;
 import vdpa.device.VdpaDevice;
 import vdpa.device.VdpaFunction;
 import vdpa.device.VdpaHost;
-import vmm.devices.virtio.FeatureBits;
+import vdpa.device.VirtioFeature;
+import vmm.devices.virtio.Virtqueue;
 import vmm.devices.virtio.RunningVirtio;
 
 /** A virtio network device behind vhost-vdpa: one for each configuration of {@value #PID}. */
@@ -52,7 +53,7 @@ public final class VirtioNetDevice implements VdpaDevice {
         List<Integer> groups = new ArrayList<>(Collections.nCopies(queues - 1, DATA_GROUP));
         groups.add(CONTROL_GROUP);   // so that a VMM can answer it in its own address space
         function = VdpaFunction.at(address, DEVICE_ID).vendor(VENDOR)
-                .features(FeatureBits.QUEUE | FeatureBits.IN_ORDER | FeatureBits.ORDER_PLATFORM | options.features())
+                .features(Virtqueue.FEATURES | VirtioFeature.IN_ORDER | VirtioFeature.ORDER_PLATFORM | options.features())
                 .queues(queues, options.queueSize())
                 .groups(groups)
                 .addressSpaces(2)

@@ -25,8 +25,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import vdpa.device.QueueState;
 import vdpa.device.RunningVdpa;
+import vdpa.device.VirtioFeature;
 import vmm.devices.nvme.NamespaceOptions;
-import vmm.devices.virtio.FeatureBits;
 import vmm.devices.virtio.QueueBoard;
 import vmm.devices.virtio.RingDriver;
 import vmm.devices.virtio.RingDriver.Piece;
@@ -36,7 +36,7 @@ import vmm.devices.virtio.TestHost;
 class VirtioBlkTest {
     private static final int SIZE = 64;
     private static final int DISK_BYTES = 4 << 20;
-    private static final long FEATURES = FeatureBits.VERSION_1 | FeatureBits.INDIRECT_DESCRIPTORS | FeatureBits.EVENT_INDEX;
+    private static final long FEATURES = VirtioFeature.VERSION_1 | VirtioFeature.INDIRECT_DESC | VirtioFeature.EVENT_IDX;
 
     @TempDir
     Path directory;

@@ -7,7 +7,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import vdpa.device.RunningVdpa;
-import vmm.devices.virtio.FeatureBits;
+import vdpa.device.VirtioFeature;
 import vmm.devices.virtio.QueueBoard;
 import vmm.devices.virtio.RingDriver;
 import vmm.devices.virtio.RingDriver.Piece;
@@ -18,7 +18,7 @@ final class Nic implements AutoCloseable {
     static final int SIZE = 64;
     static final int PAIRS = 2;
     static final int HEADER = 12;
-    static final long RINGS = FeatureBits.VERSION_1 | FeatureBits.INDIRECT_DESCRIPTORS | FeatureBits.EVENT_INDEX;
+    static final long RINGS = VirtioFeature.VERSION_1 | VirtioFeature.INDIRECT_DESC | VirtioFeature.EVENT_IDX;
 
     final QueueBoard board = new QueueBoard();
     final TestHost host = new TestHost(board);
@@ -47,7 +47,7 @@ final class Nic implements AutoCloseable {
 
     /** Negotiates and sets the queues up. */
     Nic start(boolean packed, long chosen, int receiveBufferBytes) {
-        features = chosen | RINGS | (packed ? FeatureBits.RING_PACKED : 0);
+        features = chosen | RINGS | (packed ? VirtioFeature.RING_PACKED : 0);
         bufferBytes = receiveBufferBytes;
         running.negotiated(features);
         running.driverReady();
