@@ -23,7 +23,7 @@ debian_archive() {
 # Package lists of the Debian releases named after the folder, in a folder of their own. Sets debian_apt, apt's options for them:
 # no package counts as installed, so whatever is asked for comes with all it needs.
 debian_lists() {
-  local apt=$1 archive release
+  local apt=$1 log=${1%/*}/fetch.log archive release
   shift
   grep -qs '^ID=debian$' /etc/os-release || skip "the packages are Debian's and this is no Debian"
   archive=$(debian_archive)
@@ -35,21 +35,21 @@ debian_lists() {
   : >"$apt/status"
   debian_apt=(-q -o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null -o "Dir::State::lists=$apt/lists"
     -o "Dir::State::status=$apt/status" -o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=root)
-  apt-get "${debian_apt[@]}" update >"$apt/../fetch.log" 2>&1 || skip "the package archive cannot be reached (log: $apt/../fetch.log)"
+  apt-get "${debian_apt[@]}" update >"$log" 2>&1 || skip "the package archive cannot be reached (log: $log)"
 }
 
 # debian_tree FOLDER RELEASE PACKAGE...: FOLDER holds these packages of the release (or release-backports) and all that they need,
 # as if installed there.
 debian_tree() {
-  local tree=$1 release=$2 apt=$1.apt package
+  local tree=$1 release=$2 apt=$1.apt log=${1%/*}/fetch.log package
   shift 2
   [[ -d $tree ]] && return
   printf 'fetching %s of %s, once\n' "$*" "$release" >&2
   local releases=("$release")
   if [[ $release == *-backports ]]; then releases+=("${release%-backports}"); fi
   debian_lists "$apt" "${releases[@]}"
-  apt-get "${debian_apt[@]}" install --download-only --no-install-recommends -y -t "$release" "$@" >>"$apt/../fetch.log" 2>&1 ||
-    skip "$* cannot be downloaded from $release (log: $apt/../fetch.log)"
+  apt-get "${debian_apt[@]}" install --download-only --no-install-recommends -y -t "$release" "$@" >>"$log" 2>&1 ||
+    skip "$* cannot be downloaded from $release (log: $log)"
   rm -rf "$tree.new"
   mkdir -p "$tree.new"
   for package in "$apt"/cache/archives/*.deb; do dpkg -x "$package" "$tree.new"; done
@@ -60,15 +60,15 @@ debian_tree() {
 # debian_newest FOLDER RELEASE PATTERN: FOLDER holds the package whose name matches the pattern, of several the newest; not what it
 # needs. It is not unpacked: `dpkg --fsys-tarfile FOLDER/*.deb` is what it holds.
 debian_newest() {
-  local folder=$1 release=$2 pattern=$3 apt=$1.apt package
+  local folder=$1 release=$2 pattern=$3 apt=$1.apt log=${1%/*}/fetch.log package
   [[ -d $folder ]] && return
   debian_lists "$apt" "$release"
   package=$(apt-cache "${debian_apt[@]}" search --names-only "^$pattern\$" | cut -d ' ' -f 1 | sort -V | tail -n 1)
   [[ -n $package ]] || skip "$release has no package $pattern"
   printf 'fetching %s of %s, once\n' "$package" "$release" >&2
   mkdir -p "$apt/package"
-  (cd "$apt/package" && apt-get "${debian_apt[@]}" download "$package") >>"$apt/../fetch.log" 2>&1 ||
-    skip "$package cannot be downloaded from $release (log: $apt/../fetch.log)"
+  (cd "$apt/package" && apt-get "${debian_apt[@]}" download "$package") >>"$log" 2>&1 ||
+    skip "$package cannot be downloaded from $release (log: $log)"
   mv "$apt/package" "$folder"
   rm -rf "$apt"
 }

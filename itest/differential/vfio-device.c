@@ -40,9 +40,11 @@ static int percent(uint32_t chance) { return below(100) < chance; }
 static void put32(int offset, uint32_t value) { memcpy(bytes + offset, &value, 4); }
 static void put64(int offset, uint64_t value) { memcpy(bytes + offset, &value, 8); }
 
-// What descriptors are called in the transcript: their numbers differ.
-static uint32_t descriptor(char *name) {
+// What descriptors are called in the transcript: their numbers differ. Eventfds that the device listens to are not those it signals:
+// when it has seen a signal is a matter of time.
+static uint32_t descriptor(char *name, int listens) {
   int index = below(EVENTFDS + 5);
+  if (index < EVENTFDS) index = index % (EVENTFDS / 2) + (listens ? EVENTFDS / 2 : 0);
   if (index < EVENTFDS) return sprintf(name, "event%d", index), eventfds[index];
   if (index == EVENTFDS) return sprintf(name, "other"), other_file;
   if (index == EVENTFDS + 1) return sprintf(name, "999"), 999;
@@ -72,7 +74,11 @@ static void device_info(void) {
   uint32_t size = size_of(24);
   put32(0, size);
   printf("GET_INFO %u ", size);
-  answer(0x3b6b, size < 16 ? 0 : 16);
+  errno = 0;
+  long value = ioctl(device, 0x3b6b, bytes);
+  // Whether it can be reset is the device's choice.
+  if (value >= 0) printf("%x %u %u ", bytes[4] & ~1, bytes[8], bytes[12]);
+  result(value);
 }
 
 static void region_info(void) {
@@ -105,7 +111,7 @@ static void set_irqs(void) {
   printf("SET_IRQS %u %x %u %u %u ", size, flags, index, start, count);
   for (uint32_t i = 0; i < count; i++) {
     char name[16] = "";
-    if (flags & 4) put32(20 + 4 * i, descriptor(name)), printf("%s ", name);
+    if (flags & 4) put32(20 + 4 * i, descriptor(name, flags & 16)), printf("%s ", name);
     else bytes[20 + i] = percent(70);
     if ((flags & 7) == 2) printf("%d ", bytes[20 + i]);
   }
@@ -123,12 +129,6 @@ static void counts(void) {
   printf("\n");
 }
 
-static void reset(void) {
-  printf("RESET ");
-  errno = 0;
-  result(ioctl(device, 0x3b6f, 0));
-}
-
 static void hot_reset(void) {
   uint32_t size = size_of(12 + 4 * 8), flags = percent(90) ? 0 : 1, count = percent(60) ? 0 : below(3);
   int info = percent(50);
@@ -143,21 +143,21 @@ static void ioeventfd(void) {
   uint32_t size = size_of(40), flags = percent(85) ? 1 << below(4) : below(64);
   uint64_t offset = offsets[percent(70) ? below(3) : below(9)], data = below(2);
   char name[16];
-  put32(0, size), put32(4, flags), put64(8, offset), put64(16, data), put32(24, descriptor(name));
+  put32(0, size), put32(4, flags), put64(8, offset), put64(16, data), put32(24, descriptor(name, 1));
   printf("IOEVENTFD %u %x %llx %llu %s ", size, flags, (unsigned long long) offset, (unsigned long long) data, name);
   errno = 0;
   result(ioctl(device, 0x3b74, bytes));
 }
 
 static void feature(void) {
-  // Not those that depend on the device or on configuration: logging, migration, dma-buf.
-  static const uint32_t features[] = {0, 3, 4, 5, 10, 13, 14, 99, 0xffff};
+  // Not those that depend on the device or on configuration: logging, migration, dma-buf, waking up from a sleep it may never reach.
+  static const uint32_t features[] = {0, 3, 3, 5, 10, 13, 14, 99, 0xffff};
   static const uint32_t operations[] = {1 << 16, 1 << 17, 1 << 17, 1 << 17, 1 << 18, 5 << 16, 6 << 16, 7 << 16, 3 << 16, 0};
   uint32_t which = features[below(9)], operation = operations[below(10)] | (percent(3) ? 1 << 20 : 0), data = percent(70) ? 16 : below(9);
   uint32_t size = percent(95) ? 8 + data : below(9);
   char name[16];
   memset(bytes + 8, 0, 32);
-  put32(0, size), put32(4, which | operation), put32(8, descriptor(name));
+  put32(0, size), put32(4, which | operation), put32(8, descriptor(name, 1));
   printf("FEATURE %u %x %s ", size, which | operation, name);
   errno = 0;
   result(ioctl(device, 0x3b75, bytes));
@@ -166,7 +166,7 @@ static void feature(void) {
 static void bind_again(void) {
   char name[16];
   put32(0, size_of(24)), put32(4, percent(80) ? 0 : below(4)), put64(16, 0);
-  uint32_t fd = percent(50) ? (strcpy(name, "iommufd"), iommufd) : descriptor(name);
+  uint32_t fd = percent(50) ? (strcpy(name, "iommufd"), iommufd) : descriptor(name, 0);
   put32(8, fd);
   printf("BIND %u %u %s ", *(uint32_t *) bytes, *(uint32_t *) (bytes + 4), name);
   errno = 0;
@@ -203,12 +203,13 @@ static void config(void) {
     if (offset <= 5 && offset + width > 5) data[5 - offset] &= 4;
     if (offset < 48 && offset + width > 48) width = 1; // expansion ROM
     if (offset < 16 && offset + width > 15) width = 1; // BIST
+    if (offset >= 254 && offset < 256) return (void) printf("nothing\n"); // beyond the capabilities: the device's own
   }
   printf("CONFIG %s %d %d ", writes ? "write" : "read", offset, width);
   if (writes) for (int i = 0; i < width; i++) printf("%02x", data[i]);
   errno = 0;
   long value = writes ? pwrite(device, data, width, CONFIG + offset) : pread(device, data, width, CONFIG + offset);
-  if (!writes && value > 0) for (int i = 0; i < value; i++) printf("%02x", offset + i == 6 || offset + i == 7 ? 0 : data[i]);
+  if (!writes && value > 0) for (int i = 0; i < value; i++) printf("%02x", data[i] & (offset + i == 4 ? 6 : offset + i == 5 ? 4 : offset + i == 6 || offset + i == 7 ? 0 : 0xff));
   printf(" "), result(value);
 }
 
@@ -239,6 +240,9 @@ static int open_all(void) {
   hwpt = table[4];
   for (int i = 0; i < EVENTFDS; i++) eventfds[i] = eventfd(0, EFD_NONBLOCK);
   other_file = open("/dev/null", O_RDWR);
+  // Where the host has put BARs is its choice.
+  for (int offset = 16; offset < 40; offset += 4) pwrite(device, "\xff\xff\xff\xff", 4, CONFIG + offset);
+  pwrite(device, "", 1, CONFIG + 60); // nor is its interrupt's number
   return 0;
 }
 
@@ -247,11 +251,12 @@ static void close_all(void) {
   for (int i = 0; i < EVENTFDS; i++) close(eventfds[i]);
 }
 
-static const struct { int weight; void (*run)(void); } OPERATIONS[] = {{3, device_info}, {8, region_info}, {6, irq_info}, {35, set_irqs}, {8, counts}, {1, reset},
+static const struct { int weight; void (*run)(void); } OPERATIONS[] = {{3, device_info}, {8, region_info}, {6, irq_info}, {35, set_irqs}, {8, counts},
     {3, hot_reset}, {8, ioeventfd}, {14, feature}, {2, bind_again}, {6, attach}, {5, detach}, {22, config}, {8, bar}, {2, unknown}};
 
 static int run(uint64_t first, uint64_t seeds, uint64_t operations) {
-  bytes = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  bytes = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  mprotect(bytes + 4096, 4096, PROT_NONE);
   bytes += 4096 - STRUCT_BYTES;
   int total = 0;
   for (unsigned i = 0; i < sizeof OPERATIONS / sizeof *OPERATIONS; i++) total += OPERATIONS[i].weight;
@@ -282,7 +287,9 @@ static void prepare_machine(void) {
   mkdir("/proc", 0755), mkdir("/sys", 0755), mkdir("/dev", 0755);
   mount("proc", "/proc", "proc", 0, 0), mount("sys", "/sys", "sysfs", 0, 0), mount("dev", "/dev", "devtmpfs", 0, 0);
   freopen("/dev/console", "w", stdout), freopen("/dev/console", "w", stderr);
-  write_file("/sys/bus/pci/drivers/vfio-pci/new_id", "1234 11e8");
+  char id[] = "1234 11e8";
+  if (getenv("id")) memcpy(id, getenv("id"), 4), memcpy(id + 5, getenv("id") + 5, 4); // id=1b36:0010 on the kernel's command line
+  write_file("/sys/bus/pci/drivers/vfio-pci/new_id", id);
 }
 
 int main(int count, char **arguments) {

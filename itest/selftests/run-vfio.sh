@@ -23,7 +23,7 @@ readonly PROGRAMS=(
   "vfio_iommufd_setup_test $DISK"
   "vfio_pci_device_test $DISK"
   "vfio_dma_mapping_test $DISK"
-  "vfio_dma_mapping_mmio_test $DISK"
+  "vfio_dma_mapping_mmio_test $COPIER"
   "vfio_pci_device_init_perf_test $DISK $COPIER"
 )
 readonly programs=$cache/vfio-$KERNEL

@@ -1,6 +1,7 @@
 package itest;
 
 import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertNull;
 import static org.junit.Assert.assertTrue;
 import static org.junit.Assume.assumeTrue;
 
@@ -8,10 +9,12 @@ import iommufd.api.dma.DmaPort;
 import iommufd.api.dma.RequesterId;
 import iommufd.api.node.ClientLauncher;
 import iommufd.api.node.DeviceNode;
+import java.io.BufferedReader;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InputStreamReader;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -19,6 +22,7 @@ import java.lang.invoke.VarHandle;
 import java.nio.channels.Channels;
 import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.WritableByteChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -26,6 +30,7 @@ import java.util.Optional;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.zip.GZIPInputStream;
 import javax.inject.Inject;
 import org.junit.Before;
 import org.junit.Test;
@@ -40,6 +45,7 @@ import org.osgi.framework.ServiceRegistration;
 import vfio.device.Bar;
 import vfio.device.DeviceHost;
 import vfio.device.Migration;
+import vfio.device.MsiCapability;
 import vfio.device.MsixCapability;
 import vfio.device.PciExpressCapability;
 import vfio.device.PciFunction;
@@ -165,7 +171,60 @@ public class VfioDevicesIT {
         return program;
     }
 
-    private ServiceRegistration<VfioDevice> register(Engine engine) {
+    /** What QEMU's {@code edu} looks like from outside; it does nothing. */
+    private static final class Edu implements VfioDevice {
+        @Override
+        public PciFunction function() {
+            return PciFunction.at(RequesterId.of(0, 0, 4, 0), new PciIds(0x1234, 0x11E8, 0x1AF4, 0x1100, 0x00FF00, 0x10))
+                    .bar(new Bar(0, Bar.Space.MEMORY_32, 1 << 20, false, List.of())).capability(new MsiCapability(1, false)).interruptPin().build();
+        }
+
+        @Override
+        public RunningDevice start(DeviceHost host) {
+            return new RunningDevice() {
+                @Override
+                public long read(int bar, long offset, int widthBytes) {
+                    return 0;
+                }
+
+                @Override
+                public void write(int bar, long offset, int widthBytes, long value) { }
+
+                @Override
+                public void reset() { }
+
+                @Override
+                public void close() { }
+            };
+        }
+    }
+
+    /** Random requests, and what Linux 7.3 answered to each. */
+    @Test(timeout = 120_000)
+    public void answersAreThoseOfLinux() throws Exception {
+        Path differential = Path.of("").toAbsolutePath().getParent().resolve("itest/differential");
+        Path directory = Files.createTempDirectory("vmm-vfio");
+        Path program = directory.resolve("vfio-device");
+        Path answers = directory.resolve("answers.txt");
+        assertEquals(0, new ProcessBuilder("cc", "-O1", "-w", "-o", program.toString(), differential.resolve("vfio-device.c").toString()).inheritIO().start().waitFor());
+        ServiceRegistration<VfioDevice> registration = register(new Edu());
+        try {
+            assertEquals(0, run("sh", "-c", program + " 1 20 400 /dev/vfio/devices/vfio0 > " + answers));
+        } finally {
+            registration.unregister();
+        }
+        List<String> ours = Files.readAllLines(answers);
+        try (BufferedReader linux = new BufferedReader(new InputStreamReader(
+                new GZIPInputStream(Files.newInputStream(differential.resolve("linux-7.3-vfio-device.txt.gz"))), StandardCharsets.UTF_8))) {
+            for (String line : ours) {
+                assertEquals(linux.readLine(), line);
+            }
+            assertNull(linux.readLine());
+        }
+        assertEquals(8000, ours.size());
+    }
+
+    private ServiceRegistration<VfioDevice> register(VfioDevice engine) {
         ServiceRegistration<VfioDevice> registration = context.registerService(VfioDevice.class, engine, null);
         Await.until("its node", () -> !Bundles.references(context, DeviceNode.class, "(" + DeviceNode.PATH + "=/dev/vfio/devices/vfio0)").isEmpty());
         return registration;

@@ -17,6 +17,8 @@ public final class Vmm {
     /** The project's folder. */
     public static final Path ROOT = Path.of("").toAbsolutePath().getParent();
     private static final int SKIPPED = 77;
+    /** The longest is fetching and building Linux's selftests, and running them. */
+    private static final String SECONDS_AT_MOST = "900";
 
     private Vmm() {}
 
@@ -44,7 +46,8 @@ public final class Vmm {
 
     private static String run(String what, List<String> launcher, String script, String... arguments) throws IOException, InterruptedException {
         useWhatThisBuildMade();
-        List<String> command = new ArrayList<>(launcher);
+        List<String> command = new ArrayList<>(List.of("timeout", "-k", "10", SECONDS_AT_MOST));
+        command.addAll(launcher);
         command.add(ROOT.resolve(script).toString());
         command.addAll(List.of(arguments));
         Process run = new ProcessBuilder(command).redirectErrorStream(true).start();

@@ -90,6 +90,7 @@ final class NodePublisher implements AutoCloseable {
     synchronized FuseServer server() {
         if (server.isEmpty()) {
             server = Optional.of(FuseServer.start(point, processes, trace, spinNanos));
+            pins.files().refuse(server.get().fileSystem());
             nodes.keySet().forEach(this::publish);
             directories.forEach((directory, path) -> server.get().show(path, directory));
         }

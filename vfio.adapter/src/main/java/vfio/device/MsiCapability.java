@@ -16,11 +16,12 @@ public record MsiCapability(int vectors, boolean maskable) implements PciCapabil
     public static final int CONTROL_OFFSET = 2;
     /** Enable bit of message control. */
     public static final int ENABLE = 1;
+    /** Message address, low half first. */
+    public static final int ADDRESS_OFFSET = 4;
     private static final int CAPABLE_SHIFT = 1;
     private static final int ENABLED_VECTORS = 7 << 4;
     private static final int ADDRESS_64 = 1 << 7;
     private static final int MASKABLE = 1 << 8;
-    private static final int ADDRESS_OFFSET = 4;
     private static final int DATA_OFFSET = 12;
     private static final int MASK_OFFSET = 16;
     private static final int MAX_VECTORS = 32;

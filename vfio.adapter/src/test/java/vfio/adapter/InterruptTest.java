@@ -150,6 +150,8 @@ class InterruptTest {
         "0x21, 0, 0, 1, EINVAL",
         "0x21, 2, 0, 1, EINVAL", // MSI-X is not enabled
         "0x21, 2, 0, 0, EINVAL",
+        "0x24, 2, 0, 0, ERANGE", // no vectors to enable
+        "0x24, 1, 0, 0, ERANGE",
         "0x21, 3, 0, 1, EINVAL", // nobody to be told of errors
         "0x09, 3, 0, 1, ENOTTY",
         "0x24, 3, 0, 0, EINVAL",

@@ -4,6 +4,8 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
 import devnode.fuse.linux.FileStatus;
 import devnode.fuse.linux.Linux;
+import devnode.fuse.memory.ClientPins;
+import devnode.fuse.memory.FileMemory;
 import iommufd.api.ContextOwner;
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
@@ -46,6 +48,11 @@ public final class ClientCall implements Caller, ClientMemory, ClientFiles {
     public interface FileOpener {
         /** What a descriptor of this process, on our file system, was opened as; empty if it is gone. */
         Optional<OpenNode> nodeOf(int descriptor, FileStatus status);
+
+        /** The file that clients of a node map, retained; empty if the node is not open. */
+        default Optional<FileMemory> mappedFile(long inode, ClientPins pins) {
+            return Optional.empty();
+        }
     }
 
     /** Opens files in the client of the current call. */
@@ -112,6 +119,12 @@ public final class ClientCall implements Caller, ClientMemory, ClientFiles {
     @Override
     public ContextOwner owner() {
         return processes.of(thread).owner(thread);
+    }
+
+    @Override
+    public Optional<MappedNode> mappedNode(long address, long lengthBytes) {
+        return processes.of(thread).memory().nodeMapping(address, lengthBytes)
+                .flatMap(node -> opener.mappedFile(node.inode(), processes.pins()).map(file -> new MappedNode(file, node.offset(), node.writable())));
     }
 
     @Override

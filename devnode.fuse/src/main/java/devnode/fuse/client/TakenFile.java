@@ -28,13 +28,13 @@ final class TakenFile implements ClientFile {
     private static final int PATIENT_TURNS = 10_000;
     private static final Path EVENTFD = Path.of("anon_inode:[eventfd]");
 
+    private final AtomicInteger signals = new AtomicInteger();
+    private final MemorySegment poll = Arena.ofAuto().allocate(Linux.POLL_BYTES, Long.BYTES);
     private final ClientProcesses processes;
     private final FileOpener opener;
     private final int descriptor;
     private Optional<SignalWatch.Watched> watched = Optional.empty();
     private Optional<FileMemory> content = Optional.empty();
-    private final AtomicInteger signals = new AtomicInteger();
-    private final MemorySegment poll = Arena.ofAuto().allocate(Linux.POLL_BYTES, Long.BYTES);
     private boolean closed;
 
     TakenFile(int descriptor, ClientProcesses processes, FileOpener opener) {

@@ -11,6 +11,7 @@ import iommufd.api.memory.UserMemory;
 import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.locks.StampedLock;
 import java.util.function.Supplier;
@@ -106,6 +107,24 @@ public final class ProcessMemory implements UserMemory {
             // the mapping changed between being looked up and being opened
         }
         throw new IommufdException(Errno.EFAULT, "the mapping at 0x%x of process %d changes all the time, or cannot be opened".formatted(address, process));
+    }
+
+    /**
+     * A mapping of a node of ours.
+     *
+     * @param inode the node's
+     * @param offset in its file
+     * @param writable whether the process may write it
+     */
+    public record NodeMapping(long inode, long offset, boolean writable) {}
+
+    /** What is mapped of a node; empty if it is something else, or more than one mapping. */
+    public synchronized Optional<NodeMapping> nodeMapping(long address, long lengthBytes) {
+        if (lookUp(address) < 0 || Long.compareUnsigned(lengthBytes, area.end() - address) > 0 || !area.isSharedFile() || !area.isReadable()
+                || !pins.files().areNodes(area.device())) {
+            return Optional.empty();
+        }
+        return Optional.of(new NodeMapping(area.inode(), area.fileOffset() + (address - area.start()), area.isWritable()));
     }
 
     /** Finds the {@link #area} at an address. @return 0; -ENOENT if there is none; else the address space is gone */

@@ -9,6 +9,7 @@ import iommufd.api.memory.PinnedRuns;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
@@ -30,8 +31,33 @@ public final class SharedFiles {
     /** By physical address: one slot for each {@link HostMemory#BACKING_BYTES}. */
     private final Extent[][] extents = new Extent[(int) ((HostMemory.SIZE_BYTES - HostMemory.CLIENT_MEMORY_START)
             / HostMemory.BACKING_BYTES / SLOTS_PER_ROW)][];
+    /** Number of the file system whose files are nobody's memory. */
+    private OptionalLong nodes = OptionalLong.empty();
     private boolean sweepPlanned;
     private boolean closed;
+
+    /**
+     * Pins nothing of this file system from now on: it is our own, and what clients map of it is memory of devices. The kernel tells
+     * of such a mapping by the node's name, not by the file that is mapped.
+     */
+    public void refuse(long fileSystem) {
+        lock.lock();
+        try {
+            nodes = OptionalLong.of(fileSystem);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Whether files of this file system are nodes. */
+    boolean areNodes(long fileSystem) {
+        lock.lock();
+        try {
+            return nodes.isPresent() && nodes.getAsLong() == fileSystem;
+        } finally {
+            lock.unlock();
+        }
+    }
 
     /**
      * Pins a part of a file.
@@ -39,12 +65,16 @@ public final class SharedFiles {
      * @param opener opens the file if the window does not show it yet; empty if that is impossible now
      * @param beyondEnd the error if the file is shorter
      * @return false if {@code opener} could not open the file, with nothing pinned
-     * @throws IommufdException if there is no memory, or none that may be written; nothing is pinned then
+     * @throws IommufdException {@link Errno#EFAULT} for memory of a device; if there is no memory, or none that may be written; nothing
+     *         is pinned then
      */
     boolean pin(Identity identity, Supplier<OptionalInt> opener, long offset, long lengthBytes, boolean writable, Errno beyondEnd,
             PinnedRuns runs) {
         lock.lock();
         try {
+            if (areNodes(identity.device())) {
+                throw new IommufdException(Errno.EFAULT, "memory of a device, mapped from its node, cannot be pinned");
+            }
             SharedFile file = files.get(identity);
             if (file == null) {
                 OptionalInt opened = opener.get();

@@ -9,6 +9,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
+import java.util.function.IntFunction;
 
 /**
  * The files that clients map instead of nodes ({@code FOPEN_PASSTHROUGH}), registered with the kernel once for each inode while it is
@@ -26,10 +28,12 @@ final class BackingFiles {
 
     private static final class Registration {
         final int id;
+        final int file;
         int uses;
 
-        Registration(int id) {
+        Registration(int id, int file) {
             this.id = id;
+            this.file = file;
         }
     }
 
@@ -45,12 +49,17 @@ final class BackingFiles {
                 MemorySegment map = arena.allocate(MAP_BYTES, 8);
                 map.set(JAVA_INT, 0, file);
                 int id = Linux.ioctl(device, BACKING_OPEN, map.address());
-                registration = new Registration(ErrorNumber.check("the kernel does not map this file for clients; Linux 6.9 can", id));
+                registration = new Registration(ErrorNumber.check("the kernel does not map this file for clients; Linux 6.9 can", id), file);
             }
             byInode.put(inode, registration);
         }
         registration.uses++;
         return registration.id;
+    }
+
+    /** Does something with the file that clients of an open node map. */
+    synchronized <T> Optional<T> with(long inode, IntFunction<T> use) {
+        return Optional.ofNullable(byInode.get(inode)).map(registration -> use.apply(registration.file));
     }
 
     synchronized void release(long inode) {

@@ -2,11 +2,14 @@ package devnode.fuse.server;
 
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import devnode.fuse.client.ClientCall.FileOpener;
 import devnode.fuse.client.ClientCall;
 import devnode.fuse.client.ClientProcesses;
 import devnode.fuse.linux.ErrorNumber;
 import devnode.fuse.linux.FileStatus;
 import devnode.fuse.linux.Linux;
+import devnode.fuse.memory.ClientPins;
+import devnode.fuse.memory.FileMemory;
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import iommufd.api.node.DeviceNode;
@@ -33,7 +36,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Serves nodes to other processes over one mounted FUSE file system. Thread-safe. */
-public final class FuseServer {
+public final class FuseServer implements FileOpener {
     private static final Logger LOG = LoggerFactory.getLogger(FuseServer.class);
     /** Threads that wait for requests; more are started while all are busy. */
     static final int READERS = 4;
@@ -215,9 +218,15 @@ public final class FuseServer {
     }
 
     /** What the descriptor of this process was opened as, if it is on our file system. */
+    @Override
     public Optional<OpenNode> nodeOf(int descriptor, FileStatus status) {
         OpenFile file = fileOf(descriptor, status);
         return file == null || file.gate.isShut() ? Optional.empty() : Optional.of(file.node);
+    }
+
+    @Override
+    public Optional<FileMemory> mappedFile(long inode, ClientPins pins) {
+        return backing.with(inode, file -> pins.passed().of(file, pins));
     }
 
     /** As {@link #nodeOf}. @return null if it is none of ours */
@@ -233,7 +242,7 @@ public final class FuseServer {
 
     /** For calls of one more thread. */
     public ClientCall newCall() {
-        return new ClientCall(processes, this::nodeOf);
+        return new ClientCall(processes, this);
     }
 
     /** Gives the client a copy of a descriptor of this process. */

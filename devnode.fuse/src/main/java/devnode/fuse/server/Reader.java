@@ -106,6 +106,7 @@ final class Reader implements Runnable {
                     begin(exchange.unique);
                 } else {
                     answer(exchange, requests);
+                    Thread.interrupted(); // what a node's close left behind is nothing to the next request
                 }
             }
         } finally {

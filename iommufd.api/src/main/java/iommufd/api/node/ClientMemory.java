@@ -5,6 +5,7 @@ import iommufd.api.IommufdException;
 import iommufd.api.memory.UserMemory;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
+import java.util.Optional;
 import org.osgi.annotation.versioning.ProviderType;
 
 /** A client's address space: to copy from and to, and to map for DMA. */
@@ -48,6 +49,25 @@ public interface ClientMemory {
         }
         throw new IommufdException(Errno.EINVAL, "a text of the client is longer than %d bytes".formatted(mostBytes - 1));
     }
+
+    /**
+     * What of a device's memory the client has mapped: of a node of this runtime that has an {@link OpenNode#mappableFile()}. It is no
+     * memory of the client's own, {@link #mappable()} does not pin it.
+     *
+     * @return its memory is retained, the caller releases it; empty if something else is mapped there, or more than one mapping
+     */
+    default Optional<MappedNode> mappedNode(long address, long lengthBytes) {
+        return Optional.empty();
+    }
+
+    /**
+     * A part of a device's memory.
+     *
+     * @param memory all of it, by offsets in the node's file
+     * @param offset where the part begins
+     * @param writable whether the client may write it
+     */
+    record MappedNode(UserMemory memory, long offset, boolean writable) {}
 
     /** The same memory for mapping; the same object as long as the client neither ends nor executes another program. */
     UserMemory mappable();

@@ -49,6 +49,11 @@ public final class ConfigSpace {
         powerOffset = chain.offset(PowerManagementCapability.class);
         msiOffset = chain.offset(MsiCapability.class);
         msixOffset = chain.offset(MsixCapability.class);
+        // Nobody's hardware sees what software writes there, so Linux lets it write whole bytes.
+        msiOffset.ifPresent(offset -> {
+            bytes.writable(offset + MsiCapability.CONTROL_OFFSET, 1, 0xFF);
+            bytes.writable(offset + MsiCapability.ADDRESS_OFFSET, Integer.BYTES, 0xFFFF_FFFFL);
+        });
     }
 
     private void header(PciFunction function) {

@@ -33,18 +33,27 @@ public final class Doorbells implements AutoCloseable {
     /** An eventfd, and whether it waits for the thread already. */
     private record Bell(Write write, Eventfd eventfd, AtomicBoolean waiting) {}
 
+    /** @throws IommufdException {@link Errno#EEXIST} if there is one for the write; {@link Errno#ENOSPC} if there are too many */
+    public synchronized void requireFree(Write write) {
+        if (closed || bells.containsKey(write) || bells.size() >= MOST) {
+            throw new IommufdException(bells.containsKey(write) ? Errno.EEXIST : Errno.ENOSPC, "no further eventfd for " + write);
+        }
+    }
+
     /**
      * Adds one.
      *
      * @param eventfd taken over
-     * @throws IommufdException {@link Errno#EEXIST} if there is one for the write; {@link Errno#ENOSPC} if there are too many
+     * @throws IommufdException as {@link #requireFree}
      */
     public void add(Write write, Eventfd eventfd) {
         Bell bell = new Bell(write, eventfd, new AtomicBoolean());
         synchronized (this) {
-            if (closed || bells.containsKey(write) || bells.size() >= MOST) {
+            try {
+                requireFree(write);
+            } catch (IommufdException taken) {
                 eventfd.close();
-                throw new IommufdException(bells.containsKey(write) ? Errno.EEXIST : Errno.ENOSPC, "no further eventfd for " + write);
+                throw taken;
             }
             if (thread == null) {
                 thread = Thread.ofPlatform().name("vfio-doorbells-" + session.device().name()).daemon().start(this::serve);

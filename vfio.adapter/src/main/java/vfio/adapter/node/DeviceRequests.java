@@ -157,6 +157,7 @@ final class DeviceRequests {
         if (descriptor == Eventfd.NO_DESCRIPTOR) {
             session.doorbells().remove(write);
         } else {
+            session.doorbells().requireFree(write);
             session.doorbells().add(write, Eventfd.take(call.caller(), descriptor));
         }
     }

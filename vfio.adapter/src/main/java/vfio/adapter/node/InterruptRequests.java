@@ -55,7 +55,7 @@ final class InterruptRequests {
         }
         int more = switch (index) {
             case VfioIrqInfo.VFIO_PCI_INTX_IRQ_INDEX -> VfioIrqInfo.VFIO_IRQ_INFO_MASKABLE | VfioIrqInfo.VFIO_IRQ_INFO_AUTOMASKED;
-            case VfioIrqInfo.VFIO_PCI_MSIX_IRQ_INDEX -> 0;
+            case VfioIrqInfo.VFIO_PCI_MSIX_IRQ_INDEX -> call.session().interrupts().count(Mode.MSIX) == 0 ? VfioIrqInfo.VFIO_IRQ_INFO_NORESIZE : 0;
             default -> VfioIrqInfo.VFIO_IRQ_INFO_NORESIZE;
         };
         VfioIrqInfo.flags(struct, VfioIrqInfo.VFIO_IRQ_INFO_EVENTFD | more);
@@ -183,6 +183,9 @@ final class InterruptRequests {
 
     /** All eventfds of the client, or none of them. */
     private void setMessages(Mode mode) {
+        if (interrupts.mode() == Mode.NONE && start + count == 0) {
+            throw new IommufdException(Errno.ERANGE, mode + " cannot be enabled with no vectors");
+        }
         Eventfd[] taken = new Eventfd[count];
         Arrays.fill(taken, Eventfd.NONE);
         try {

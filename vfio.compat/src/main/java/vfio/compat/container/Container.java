@@ -42,11 +42,11 @@ public final class Container implements OpenNode {
     }
 
     @Override
-    public long ioctl(Caller caller, int request, long argument) throws InterruptedException {
+    public long ioctl(Caller caller, int request, long argument) {
         return switch (request) {
             case VFIO_GET_API_VERSION -> VFIO_API_VERSION;
             case VFIO_CHECK_EXTENSION -> {
-                Lock reading = interruptibly(lock.readLock());
+                Lock reading = locked(lock.readLock());
                 try {
                     yield checkExtension(argument) ? 1 : 0;
                 } finally {
@@ -54,7 +54,7 @@ public final class Container implements OpenNode {
                 }
             }
             case VFIO_SET_IOMMU -> {
-                Lock writing = interruptibly(lock.writeLock());
+                Lock writing = locked(lock.writeLock());
                 try {
                     setIommu(caller, argument);
                     yield 0;
@@ -63,7 +63,7 @@ public final class Container implements OpenNode {
                 }
             }
             default -> {
-                Lock reading = interruptibly(lock.readLock());
+                Lock reading = locked(lock.readLock());
                 try {
                     yield served().ioctl(caller, request, argument);
                 } finally {
@@ -73,8 +73,9 @@ public final class Container implements OpenNode {
         };
     }
 
-    private static Lock interruptibly(Lock lock) throws InterruptedException {
-        lock.lockInterruptibly();
+    /** Not to be interrupted: Linux's are not, and programs do not expect {@code EINTR} here. */
+    private static Lock locked(Lock lock) {
+        lock.lock();
         return lock;
     }
 

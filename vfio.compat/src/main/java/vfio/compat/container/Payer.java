@@ -7,6 +7,8 @@ import iommufd.api.Ioas;
 import iommufd.api.IommufdException;
 import iommufd.api.memory.UserMemory;
 import iommufd.api.node.Caller;
+import iommufd.api.node.ClientMemory.MappedNode;
+import java.util.Optional;
 
 /** Who maps pays. The system is asked who that is when another process maps, and when the limit seems reached. Not thread-safe. */
 final class Payer {
@@ -29,12 +31,33 @@ final class Payer {
         try {
             ioas.mapAt(iova, memory, address, lengthBytes, access, owner);
         } catch (IommufdException refused) {
+            if (refused.errno() == Errno.EFAULT && mapDevice(caller, ioas, iova, address, lengthBytes, access)) {
+                return;
+            }
             ContextOwner now = refused.errno() == Errno.ENOMEM ? caller.owner() : owner;
             if (now.equals(owner)) {
                 throw refused;
             }
             owner = now;   // the limit has changed
             ioas.mapAt(iova, memory, address, lengthBytes, access, now);
+        }
+    }
+
+    /** Maps a BAR that the caller has mapped, a target of other devices' DMA. @return false if it is something else, or may not be written */
+    private boolean mapDevice(Caller caller, Ioas ioas, long iova, long address, long lengthBytes, DmaAccess access) {
+        Optional<MappedNode> device = caller.memory().mappedNode(address, lengthBytes);
+        if (device.isEmpty()) {
+            return false;
+        }
+        UserMemory memory = device.get().memory();
+        try {
+            if (access != DmaAccess.READ && !device.get().writable()) {
+                return false;
+            }
+            ioas.mapAt(iova, memory, device.get().offset(), lengthBytes, access, owner);
+            return true;
+        } finally {
+            memory.release();
         }
     }
 }

@@ -80,8 +80,8 @@ final class Type1 {
         }
     }
 
-    long ioctl(Caller caller, int request, long argument) throws InterruptedException {
-        lock.lockInterruptibly();
+    long ioctl(Caller caller, int request, long argument) {
+        lock.lock();
         try {
             switch (request) {
                 case VFIO_IOMMU_GET_INFO -> InfoRequest.answer(this, caller.memory(), argument);

@@ -48,7 +48,7 @@ final class OpenGroup implements VfioGroupFile {
     }
 
     @Override
-    public long ioctl(Caller caller, int request, long argument) throws InterruptedException {
+    public long ioctl(Caller caller, int request, long argument) {
         return switch (request) {
             case VFIO_GROUP_GET_STATUS -> status(caller.memory(), argument);
             case VFIO_GROUP_SET_CONTAINER -> setContainer(caller, argument);
@@ -59,9 +59,9 @@ final class OpenGroup implements VfioGroupFile {
     }
 
     /** Viable: claimed by this file, so nobody else drives its devices. */
-    private long status(ClientMemory memory, long argument) throws InterruptedException {
+    private long status(ClientMemory memory, long argument) {
         MemorySegment struct = VfioStruct.read(memory, argument, VfioGroupStatus.MIN_BYTES);
-        lock.lockInterruptibly();
+        lock.lock();
         try {
             checkDevices();
             VfioGroupStatus.flags(struct, VFIO_GROUP_FLAGS_VIABLE | (space.isPresent() ? VFIO_GROUP_FLAGS_CONTAINER_SET : 0));
@@ -72,11 +72,11 @@ final class OpenGroup implements VfioGroupFile {
         return 0;
     }
 
-    private long setContainer(Caller caller, long argument) throws InterruptedException {
+    private long setContainer(Caller caller, long argument) {
         MemorySegment number = MemorySegment.ofArray(new byte[Integer.BYTES]);
         caller.memory().read(argument, number);
         Optional<OpenNode> file = caller.files().node(number.get(ValueLayout.JAVA_INT_UNALIGNED, 0));
-        lock.lockInterruptibly();
+        lock.lock();
         try {
             if (space.isPresent()) {
                 throw new IommufdException(Errno.EINVAL, "the group has a container already");
@@ -93,8 +93,8 @@ final class OpenGroup implements VfioGroupFile {
         }
     }
 
-    private long unsetContainer() throws InterruptedException {
-        lock.lockInterruptibly();
+    private long unsetContainer() {
+        lock.lock();
         try {
             GroupSpace present = present();
             present.leave();
@@ -105,10 +105,10 @@ final class OpenGroup implements VfioGroupFile {
         }
     }
 
-    private long openDevice(Caller caller, long argument) throws InterruptedException {
+    private long openDevice(Caller caller, long argument) {
         String name = caller.memory().readString(argument, NAME_BYTES);
         OpenNode device;
-        lock.lockInterruptibly();
+        lock.lock();
         try {
             String plain = name.split(" ", 2)[0];   // a VF's token may follow
             if (!claim.group().devices().contains(plain)) {

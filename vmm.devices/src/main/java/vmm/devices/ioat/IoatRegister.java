@@ -24,7 +24,7 @@ final class IoatRegister {
     static final int CONTROL_ERROR_COMPLETION = 1 << 2;
     /** CHANCMD, 8 bits: reads as 0 when the command was carried out. */
     static final int COMMAND = 0x84;
-    /** CHANCMD: lets go of everything; halts. */
+    /** CHANCMD: lets go of everything. */
     static final int COMMAND_RESET = 0x20;
     /** CHANCMD: stops after the descriptor under way. */
     static final int COMMAND_SUSPEND = 0x04;
@@ -45,7 +45,7 @@ final class IoatRegister {
     static final int STATE_IDLE = 1;
     /** CHANSTS: was told to stop. */
     static final int STATE_SUSPENDED = 2;
-    /** CHANSTS: was reset, or met an error. */
+    /** CHANSTS: met an error. */
     static final int STATE_HALTED = 3;
     /** CHANSTS: has a chain and waits for the doorbell. */
     static final int STATE_ARMED = 4;

@@ -57,12 +57,13 @@ final class FileCalls {
         state = arena.allocate(STATE);
     }
 
-    private interface Call {
-        long run() throws Throwable;
-    }
-
     int open(MemorySegment path, int mode) {
-        return (int) answer(() -> (int) OPEN.invokeExact(state, path, mode | CLOSE_ON_EXEC, 0));
+        try {
+            int file = (int) OPEN.invokeExact(state, path, mode | CLOSE_ON_EXEC, 0);
+            return file >= 0 ? file : error();
+        } catch (Throwable impossible) {
+            throw unexpected(impossible);
+        }
     }
 
     /** Never worth an answer: nothing can be done. */
@@ -85,7 +86,13 @@ final class FileCalls {
     }
 
     long map(int file, long lengthBytes, boolean writable) {
-        return answer(() -> (long) MAP.invokeExact(state, 0L, lengthBytes, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, file, 0L));
+        try {
+            int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+            long address = (long) MAP.invokeExact(state, 0L, lengthBytes, protection, MAP_SHARED, file, 0L);
+            return address == -1 ? error() : address;
+        } catch (Throwable impossible) {
+            throw unexpected(impossible);
+        }
     }
 
     /** How long the file is now, which others may change. */
@@ -127,15 +134,6 @@ final class FileCalls {
     int allocate(int file, int mode, long offset, long lengthBytes) {
         try {
             return (int) ALLOCATE.invokeExact(state, file, mode, offset, lengthBytes) == 0 ? 0 : error();
-        } catch (Throwable impossible) {
-            throw unexpected(impossible);
-        }
-    }
-
-    private long answer(Call call) {
-        try {
-            long answer = call.run();
-            return answer == -1 ? error() : answer;
         } catch (Throwable impossible) {
             throw unexpected(impossible);
         }

@@ -21,7 +21,6 @@ final class NvmeStatus {
     static final int INVALID_FIELD = 0x02 | DO_NOT_RETRY;
     static final int COMMAND_ID_CONFLICT = 0x03 | DO_NOT_RETRY;
     static final int DATA_TRANSFER_ERROR = 0x04;
-    static final int INTERNAL_ERROR = 0x06;
     static final int ABORT_REQUESTED = 0x07;
     static final int ABORTED_QUEUE_DELETION = 0x08;
     static final int INVALID_NAMESPACE = 0x0b | DO_NOT_RETRY;
@@ -45,7 +44,6 @@ final class NvmeStatus {
     static final int INVALID_FORMAT = SPECIFIC | 0x0a | DO_NOT_RETRY;
     static final int INVALID_QUEUE_DELETION = SPECIFIC | 0x0c | DO_NOT_RETRY;
     static final int FEATURE_NOT_SAVEABLE = SPECIFIC | 0x0d | DO_NOT_RETRY;
-    static final int FEATURE_NOT_CHANGEABLE = SPECIFIC | 0x0e | DO_NOT_RETRY;
     static final int FEATURE_NOT_PER_NAMESPACE = SPECIFIC | 0x0f | DO_NOT_RETRY;
 
     // Media and data integrity errors, §4.6.1.2.3

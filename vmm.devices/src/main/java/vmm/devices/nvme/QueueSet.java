@@ -8,6 +8,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicReferenceArray;
 
 /**
  * The queues there are, and the page of doorbells, which the host may write at any time. One thread, but {@link #ring} and
@@ -25,8 +26,9 @@ final class QueueSet {
     private final int vectors;
     private final MemorySegment doorbells;
     private final MemorySegment collected;
-    private final SubmissionQueue[] submissions;
-    private final CompletionQueue[] completions;
+    /** By number; hosts' threads ask which there are. */
+    private final AtomicReferenceArray<SubmissionQueue> submissions;
+    private final AtomicReferenceArray<CompletionQueue> completions;
     /** I/O submission queues in the order they were created. */
     private SubmissionQueue[] served = NONE;
     private int ioCompletions;
@@ -40,14 +42,14 @@ final class QueueSet {
         this.vectors = vectors;
         this.doorbells = doorbells;
         collected = arena.allocate((long) (queuePairs + 1) * BATCH << CompletionEntry.BYTES_LG2, Long.BYTES);
-        submissions = new SubmissionQueue[queuePairs + 1];
-        completions = new CompletionQueue[queuePairs + 1];
+        submissions = new AtomicReferenceArray<>(queuePairs + 1);
+        completions = new AtomicReferenceArray<>(queuePairs + 1);
     }
 
     /** Whether a doorbell belongs to a queue. @param index its number: twice the queue's, and 1 more for completions */
     boolean exists(int index) {
         int id = index >>> 1;
-        return id <= queuePairs && (index & 1) == 0 ? submissions[id] != null : id <= queuePairs && completions[id] != null;
+        return id <= queuePairs && ((index & 1) == 0 ? submissions : completions).get(id) != null;
     }
 
     /** Writes a doorbell, before anything the calling thread does next. Any thread. */
@@ -66,15 +68,15 @@ final class QueueSet {
     /** Forgets all queues and makes those of the admin. */
     void start(long submissionIova, int submissionEntries, long completionIova, int completionEntries) {
         stop();
-        completions[0] = new CompletionQueue(0, completionIova, completionEntries, 0, true, collected(0));
-        submissions[0] = new SubmissionQueue(0, submissionIova, submissionEntries, completions[0]);
+        completions.set(0, new CompletionQueue(0, completionIova, completionEntries, 0, true, collected(0)));
+        submissions.set(0, new SubmissionQueue(0, submissionIova, submissionEntries, completions.get(0)));
     }
 
     /** Forgets all queues, with what waits in them. */
     void stop() {
         for (int id = 0; id <= queuePairs; id++) {
-            submissions[id] = null;
-            completions[id] = null;
+            submissions.set(id, null);
+            completions.set(id, null);
         }
         doorbells.fill((byte) 0);
         served = NONE;
@@ -87,7 +89,7 @@ final class QueueSet {
     }
 
     SubmissionQueue admin() {
-        return submissions[0];
+        return submissions.get(0);
     }
 
     /** All I/O submission queues. */
@@ -103,7 +105,8 @@ final class QueueSet {
     /** Vectors, as a mask of the first 32, of queues with completions the host has not taken, as far as they may interrupt. */
     int pendingVectors() {
         int pending = 0;
-        for (CompletionQueue queue : completions) {
+        for (int id = 0; id <= queuePairs; id++) {
+            CompletionQueue queue = completions.get(id);
             if (queue != null && queue.interrupts() && queue.vector() < Integer.SIZE) {
                 queue.takeHead(doorbell(queue));
                 pending |= queue.pending() ? 1 << queue.vector() : 0;
@@ -114,7 +117,7 @@ final class QueueSet {
 
     /** @param allowed I/O queues the host asked for. @return status */
     int createCompletion(int id, int entries, long iova, int vector, boolean interrupts, int allowed) {
-        if (id == 0 || id > allowed || completions[id] != null) {
+        if (id == 0 || id > allowed || completions.get(id) != null) {
             return NvmeStatus.INVALID_QUEUE_ID;
         }
         if (entries < 2 || entries > ControllerRegister.MAX_QUEUE_ENTRIES + 1) {
@@ -124,26 +127,26 @@ final class QueueSet {
             return NvmeStatus.INVALID_INTERRUPT_VECTOR;
         }
         ring(2 * id + 1, 0);
-        completions[id] = new CompletionQueue(id, iova, entries, vector, interrupts, collected(id));
+        completions.set(id, new CompletionQueue(id, iova, entries, vector, interrupts, collected(id)));
         ioCompletions++;
         return SUCCESS;
     }
 
     /** @param allowed I/O queues the host asked for. @return status */
     int createSubmission(int id, int entries, long iova, int completionId, int allowed) {
-        if (id == 0 || id > allowed || submissions[id] != null || completionId == 0 || completionId > allowed) {
+        if (id == 0 || id > allowed || submissions.get(id) != null || completionId == 0 || completionId > allowed) {
             return NvmeStatus.INVALID_QUEUE_ID;
         }
-        if (completions[completionId] == null) {
+        if (completions.get(completionId) == null) {
             return NvmeStatus.INVALID_COMPLETION_QUEUE;
         }
         if (entries < 2 || entries > ControllerRegister.MAX_QUEUE_ENTRIES + 1) {
             return NvmeStatus.INVALID_QUEUE_SIZE;
         }
         ring(2 * id, 0);
-        SubmissionQueue queue = new SubmissionQueue(id, iova, entries, completions[completionId]);
+        SubmissionQueue queue = new SubmissionQueue(id, iova, entries, completions.get(completionId));
         queue.completions().use(1);
-        submissions[id] = queue;
+        submissions.set(id, queue);
         SubmissionQueue[] more = Arrays.copyOf(served, served.length + 1);
         more[served.length] = queue;
         served = more;
@@ -152,25 +155,25 @@ final class QueueSet {
 
     /** An I/O submission queue, or null if there is none with this number. */
     SubmissionQueue ioSubmission(int id) {
-        return id > 0 && id <= queuePairs ? submissions[id] : null;
+        return id > 0 && id <= queuePairs ? submissions.get(id) : null;
     }
 
     /** Forgets a queue that is there. */
     void deleteSubmission(SubmissionQueue queue) {
         queue.completions().use(-1);
-        submissions[queue.id()] = null;
+        submissions.set(queue.id(), null);
         served = Arrays.stream(served).filter(other -> other != queue).toArray(SubmissionQueue[]::new);
     }
 
     /** @return status */
     int deleteCompletion(int id) {
-        if (id == 0 || id > queuePairs || completions[id] == null) {
+        if (id == 0 || id > queuePairs || completions.get(id) == null) {
             return NvmeStatus.INVALID_QUEUE_ID;
         }
-        if (completions[id].users() > 0) {
+        if (completions.get(id).users() > 0) {
             return NvmeStatus.INVALID_QUEUE_DELETION;
         }
-        completions[id] = null;
+        completions.set(id, null);
         ioCompletions--;
         return SUCCESS;
     }

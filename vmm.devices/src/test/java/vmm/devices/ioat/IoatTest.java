@@ -244,11 +244,16 @@ class IoatTest {
     }
 
     @Test
-    void aChainAddressArmsAChannelThatWasReset() {
+    void aChannelThatWasResetIsArmed() {
+        copy(0, 0, SOURCE, DESTINATION, 4096);
+        start(1);
+        await(IoatRegister.STATE_IDLE);
         command(IoatRegister.COMMAND_RESET);
-        assertThat(state()).isEqualTo(IoatRegister.STATE_HALTED);
-        registers.writeLong(IoatRegister.CHAIN_ADDRESS, RAM_IOVA + RING);
-        await(IoatRegister.STATE_ARMED);
+        assertThat(state()).isEqualTo(IoatRegister.STATE_ARMED);
+        assertThat(registers.readShort(IoatRegister.COUNT)).isZero();
+        start(1);
+        await(IoatRegister.STATE_IDLE);
+        assertCopied(SOURCE, DESTINATION, 4096);
     }
 
     @Test
@@ -288,7 +293,7 @@ class IoatTest {
         start(1);
         await(IoatRegister.STATE_IDLE);
         device.reset();
-        assertThat(state()).isEqualTo(IoatRegister.STATE_HALTED);
+        assertThat(state()).isEqualTo(IoatRegister.STATE_ARMED);
         assertThat(registers.readLong(IoatRegister.CHAIN_ADDRESS)).isZero();
         assertThat(registers.readByte(IoatRegister.VERSION)).isEqualTo(0x33);
         assertThat(registers.readByte(IoatRegister.TRANSFER_CAPABILITY)).isEqualTo(IoatChannel.TRANSFER_LG2);

@@ -9,6 +9,7 @@ import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -84,13 +85,14 @@ class BadDiskTest {
             var guest = new GuestDriver(board).enable();
             var queue = guest.createQueues(1, 64);
             long buffer = guest.allocate(8192);
-            Thread other = Thread.ofPlatform().start(() -> {
-                for (int i = 0; i < 400; i++) {
+            var stop = new AtomicBoolean();
+            Thread other = Thread.ofPlatform().daemon().start(() -> {
+                for (int i = 0; !stop.get(); i++) {
                     truncate(disk.file(), i % 2 == 0 ? 4096 : Disks.BYTES);
                 }
             });
             int failures = 0;
-            for (int i = 0; other.isAlive() || i < 100; i++) {
+            for (int i = 0; failures < 200 || i < 100; i++) {
                 for (int j = 0; j < 32; j++) {
                     long block = (i * 37L + j) % 1000;
                     queue.put(j % 2 == 0 ? Command.read(1, block, 2, 0).prp(buffer, buffer + 4096) : Command.write(1, block, 1, buffer));
@@ -102,10 +104,10 @@ class BadDiskTest {
                     failures += completion.code() == 0 ? 0 : 1;
                 }
             }
+            stop.set(true);
             other.join();
             truncate(disk.file(), Disks.BYTES);
             guest.expectSuccess(guest.execute(queue, Command.read(1, 900, 1, buffer)));
-            assertThat(failures).as("some commands met the short file").isPositive();
         }
     }
 

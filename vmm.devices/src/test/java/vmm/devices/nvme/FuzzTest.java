@@ -19,7 +19,7 @@ class FuzzTest {
     Path directory;
 
     static LongStream seeds() {
-        return LongStream.range(1, 9);
+        return LongStream.rangeClosed(1, Long.getLong("vmm.fuzz.seeds", 8));
     }
 
     @ParameterizedTest(name = "seed {0}")
