@@ -23,6 +23,21 @@ final class PackedDriver extends RingDriver {
     PackedDriver(QueueBoard board, int size, long features) {
         super(board, size, features);
         slots = new int[size];
+        freeAll();
+    }
+
+    private PackedDriver(PackedDriver before) {
+        super(before);
+        slots = new int[size];
+        freeAll();
+    }
+
+    @Override
+    RingDriver again() {
+        return new PackedDriver(this);
+    }
+
+    private void freeAll() {
         freeSlots = size;
         for (int i = 0; i < size; i++) {
             ids.add(i);

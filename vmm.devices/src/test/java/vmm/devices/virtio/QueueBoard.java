@@ -12,6 +12,7 @@ import iommufd.api.dma.DmaPort;
 import iommufd.api.dma.EndpointDescription;
 import iommufd.api.dma.RequesterId;
 import iommufd.api.memory.GuestRam;
+import iommufd.api.memory.TableMemory;
 import iommufd.core.Engine;
 import iommufd.core.EngineOptions;
 import iommufd.core.memory.HostPhysicalMemory;
@@ -53,6 +54,11 @@ public final class QueueBoard implements AutoCloseable {
         long iova = RAM_IOVA + allocated;
         allocated += bytes + 4095 & -4096;
         return iova;
+    }
+
+    /** For the tables of more hardware. */
+    TableMemory tables() {
+        return MEMORY.tables();
     }
 
     /** The driver's view. */

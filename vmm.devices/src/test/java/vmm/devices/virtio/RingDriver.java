@@ -52,6 +52,20 @@ public abstract class RingDriver {
         tables = new long[size];
     }
 
+    /** A driver in its first state, in the same memory. */
+    abstract RingDriver again();
+
+    RingDriver(RingDriver before) {
+        board = before.board;
+        size = before.size;
+        features = before.features;
+        layout = before.layout;
+        descriptors = before.descriptors;
+        driverArea = before.driverArea;
+        deviceArea = before.deviceArea;
+        tables = before.tables;
+    }
+
     public static RingDriver of(QueueBoard board, boolean packed, int size, long features) {
         return packed ? new PackedDriver(board, size, features | VirtioFeature.RING_PACKED) : new SplitDriver(board, size, features);
     }

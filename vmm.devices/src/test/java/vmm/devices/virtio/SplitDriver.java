@@ -20,6 +20,21 @@ final class SplitDriver extends RingDriver {
     SplitDriver(QueueBoard board, int size, long features) {
         super(board, size, features);
         lengths = new int[size];
+        link();
+    }
+
+    private SplitDriver(SplitDriver before) {
+        super(before);
+        lengths = new int[size];
+        link();
+    }
+
+    @Override
+    RingDriver again() {
+        return new SplitDriver(this);
+    }
+
+    private void link() {
         for (int i = 0; i < size; i++) {
             descriptors.set(QUARTER, i * 16L + 14, (short) (i + 1));
         }
