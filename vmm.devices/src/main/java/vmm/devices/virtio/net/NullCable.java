@@ -16,12 +16,14 @@ final class NullCable implements Cable {
     private final Arena arena = Arena.ofShared();
     private final List<Drain> drains;
     private final List<PacketSource> springs;
+    private volatile List<PacketSource> flowing;
 
     /** @param generatedBytes length of made up packets, without header; 0 for none */
     NullCable(int pairs, int generatedBytes) {
         drains = IntStream.range(0, pairs).mapToObj(i -> new Drain(arena.allocate(PacketHeader.MAX_PACKET_BYTES, 64))).toList();
         springs = generatedBytes == 0 ? List.of() : IntStream.range(0, pairs)
                 .<PacketSource>mapToObj(i -> new Spring(arena.allocate(PacketHeader.BYTES + generatedBytes, 64))).toList();
+        flowing = springs;
     }
 
     @Override
@@ -31,7 +33,7 @@ final class NullCable implements Cable {
 
     @Override
     public List<PacketSource> sources() {
-        return springs;
+        return flowing;
     }
 
     @Override
@@ -51,7 +53,7 @@ final class NullCable implements Cable {
 
     @Override
     public void activePairs(int pairs) {
-        // All springs flow.
+        flowing = springs.isEmpty() ? springs : springs.subList(0, pairs);
     }
 
     @Override
