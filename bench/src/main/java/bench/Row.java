@@ -36,7 +36,13 @@ enum Row {
     NVME_READS("NVMe 4 KiB reads/s, one core in-process", "NvmeReads.rate", Unit.PER_SECOND, 1_000_000, 2_000_000),
     NVME_COPIES("  bare copies of the same blocks", "NvmeReads.copies", Unit.PER_SECOND),
     NVME_SINGLE("  one read at a time", "NvmeReads.single", Unit.PER_SECOND),
-    NVME_WRITES("  writes", "NvmeReads.writes", Unit.PER_SECOND);
+    NVME_WRITES("  writes", "NvmeReads.writes", Unit.PER_SECOND),
+    VIRTQUEUE_SPLIT("split virtqueue, descriptors/s, one core", "VirtqueueDescriptors.split", Unit.PER_SECOND, 10_000_000, 20_000_000),
+    VIRTQUEUE_SPLIT_SINGLE("  one at a time", "VirtqueueDescriptors.splitSingle", Unit.PER_SECOND),
+    VIRTQUEUE_SPLIT_READS("  64 bytes of each are read", "VirtqueueDescriptors.splitReads", Unit.PER_SECOND),
+    VIRTQUEUE_PACKED("packed virtqueue, descriptors/s, one core", "VirtqueueDescriptors.packed", Unit.PER_SECOND, 12_000_000, 24_000_000),
+    VIRTQUEUE_PACKED_SINGLE("  one at a time", "VirtqueueDescriptors.packedSingle", Unit.PER_SECOND),
+    VIRTQUEUE_PACKED_READS("  64 bytes of each are read", "VirtqueueDescriptors.packedReads", Unit.PER_SECOND);
 
     final String title;
     /** Benchmark class and method, or scenario and what it reports. */

@@ -49,7 +49,8 @@ class WallsIT {
             new Room("devnode.fuse", of("devnode.fuse"),                NONE,          DEVICE_NODE_SPI),
             new Room("vfio.adapter", of("vfio.adapter", "vfio.device"), of("vfio.device"), of("iommufd.api", "org.slf4j", "org.osgi")),
             new Room("vfio.compat",  of("vfio.compat"),                 NONE,          of("iommufd.api", "vfio.device", "org.slf4j", "org.osgi")),
-            new Room("vmm.devices",  of("vmm.devices"),                 NONE,          of("iommufd.api", "vfio.device", "org.slf4j", "org.osgi")),
+            new Room("vdpa.adapter", of("vdpa.adapter", "vdpa.device"), of("vdpa.device"), of("iommufd.api", "org.slf4j", "org.osgi")),
+            new Room("vmm.devices",  of("vmm.devices"),                 NONE,          of("iommufd.api", "vfio.device", "vdpa.device", "org.slf4j", "org.osgi")),
             new Room("vmm.runtime",  of("vmm.runtime"),                 NONE,          of("iommufd.api", "org.slf4j", "org.osgi", "org.apache.felix.service.command")));
     // @formatter:on
 

@@ -30,6 +30,7 @@ public enum Errno {
     EMSGSIZE(90),
     EOPNOTSUPP(95),
     EADDRINUSE(98),
+    ENOBUFS(105),
     ETIMEDOUT(110);
 
     private final int number;

@@ -16,11 +16,11 @@ import java.nio.file.Path;
  *
  * <p>One thread at a time.
  */
-final class NamespaceFile implements AutoCloseable {
+public final class NamespaceFile implements AutoCloseable {
     /** Bytes moved by one call that zeroes or goes through the buffer. */
     private static final int CHUNK_BYTES = 64 << 10;
     /** What {@link #read} answers at the end of the file. */
-    static final int TRUNCATED = Integer.MIN_VALUE;
+    public static final int TRUNCATED = Integer.MIN_VALUE;
 
     private final Arena arena = Arena.ofShared();
     private final FileCalls calls = new FileCalls(arena);
@@ -30,7 +30,7 @@ final class NamespaceFile implements AutoCloseable {
     private final MemorySegment mapped;
 
     /** @throws IommufdException with the system's reason if the file cannot be opened and mapped */
-    NamespaceFile(NamespaceOptions options) {
+    public NamespaceFile(NamespaceOptions options) {
         try {
             prepare(options);
             descriptor = check(calls.open(arena.allocateFrom(options.file().toString()),
@@ -76,22 +76,22 @@ final class NamespaceFile implements AutoCloseable {
     }
 
     /** Its size when it was opened. */
-    long sizeBytes() {
+    public long sizeBytes() {
         return sizeBytes;
     }
 
     /** Its bytes, for DMA ports only. */
-    MemorySegment mapped() {
+    public MemorySegment mapped() {
         return mapped;
     }
 
     /** Whether the file, as it is now, has all these bytes. */
-    boolean contains(long offset, long lengthBytes) {
+    public boolean contains(long offset, long lengthBytes) {
         return offset + lengthBytes <= calls.sizeBytes(descriptor);
     }
 
     /** Reads all of it into {@code target}. @return also {@link #TRUNCATED} */
-    int read(long offset, MemorySegment target, long lengthBytes) {
+    public int read(long offset, MemorySegment target, long lengthBytes) {
         for (long done = 0; done < lengthBytes;) {
             long read = calls.read(descriptor, target.asSlice(done), lengthBytes - done, offset + done);
             if (read == 0) {
@@ -106,7 +106,7 @@ final class NamespaceFile implements AutoCloseable {
     }
 
     /** Writes all of {@code source} without making the file longer. @return also {@link #TRUNCATED} */
-    int write(long offset, MemorySegment source, long lengthBytes) {
+    public int write(long offset, MemorySegment source, long lengthBytes) {
         if (!contains(offset, lengthBytes)) {
             return TRUNCATED;
         }
@@ -121,7 +121,7 @@ final class NamespaceFile implements AutoCloseable {
     }
 
     /** Makes the bytes zero and keeps their space. */
-    int zero(long offset, long lengthBytes) {
+    public int zero(long offset, long lengthBytes) {
         if (!contains(offset, lengthBytes)) {
             return TRUNCATED;
         }
@@ -136,7 +136,7 @@ final class NamespaceFile implements AutoCloseable {
     }
 
     /** Makes the bytes zero and gives their space back to the file system, if it can do that. */
-    int deallocate(long offset, long lengthBytes) {
+    public int deallocate(long offset, long lengthBytes) {
         if (!contains(offset, lengthBytes)) {
             return TRUNCATED;
         }
@@ -145,7 +145,7 @@ final class NamespaceFile implements AutoCloseable {
     }
 
     /** Makes everything written so far durable. */
-    int sync() {
+    public int sync() {
         int answer;
         do {
             answer = calls.sync(descriptor);

@@ -1,0 +1,2 @@
+/** A device in the hands of a client: its virtio state, its queues, its address spaces. */
+package vdpa.adapter.device;

@@ -1,0 +1,2 @@
+/** vDPA devices over iommufd: publishes the device models that are deployed. */
+package vdpa.adapter;
