@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.AfterEach;
@@ -252,6 +255,33 @@ class RequestTest {
         rig.file = new VhostFile(rig.device, rig.client);
         ok(VhostRequest.VHOST_SET_OWNER);
         rig.map(0);
+    }
+
+    @Test
+    void notificationPagesAreSharedAndEmptyForEachClient() {
+        assertThat(rig.file.mappableFile()).isEmpty();
+        assertThatExceptionOfType(IommufdException.class).isThrownBy(() -> rig.model.running.host.notificationPage(0)).returns(Errno.EINVAL, IommufdException::errno);
+        rig.close();
+        rig = new Rig(new LoopbackDevice(LoopbackDevice.builder(3).notificationPages().build()));
+        int file = rig.file.mappableFile().orElseThrow();
+        MemorySegment page = rig.model.running.host.notificationPage(2);
+        assertThat(byteOf(file, 2 * 4096)).isZero();
+        page.set(ValueLayout.JAVA_BYTE, 0, (byte) 9);
+        assertThat(byteOf(file, 2 * 4096)).isEqualTo((byte) 9);
+        assertThatExceptionOfType(IommufdException.class).isThrownBy(() -> rig.model.running.host.notificationPage(3)).returns(Errno.EINVAL, IommufdException::errno);
+        rig.file.close();
+        rig.file = new VhostFile(rig.device, rig.client);
+        assertThat(byteOf(file, 2 * 4096)).isZero();
+    }
+
+    private static byte byteOf(int file, long offset) {
+        try (RandomAccessFile opened = new RandomAccessFile("/proc/self/fd/" + file, "r")) {
+            assertThat(opened.length()).isEqualTo(3 * 4096);
+            opened.seek(offset);
+            return opened.readByte();
+        } catch (IOException failed) {
+            throw new UncheckedIOException(failed);
+        }
     }
 
     @Test

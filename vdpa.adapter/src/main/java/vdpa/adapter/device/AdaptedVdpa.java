@@ -7,6 +7,7 @@ import iommufd.api.IommufdService;
 import iommufd.api.dma.DmaEndpoint;
 import iommufd.api.dma.DmaFabric;
 import java.util.Optional;
+import vdpa.adapter.memory.NotificationPages;
 import vdpa.device.VdpaDevice;
 import vdpa.device.VdpaFunction;
 
@@ -17,6 +18,7 @@ public final class AdaptedVdpa implements AutoCloseable {
     private final int number;
     private final IommufdService engine;
     private final DmaEndpoint endpoint;
+    private final Optional<NotificationPages> pages;
     private Optional<VdpaSession> session = Optional.empty();
     private boolean opening;
     private boolean gone;
@@ -25,14 +27,20 @@ public final class AdaptedVdpa implements AutoCloseable {
      * Plugs a device in.
      *
      * @param number of its node
-     * @throws IommufdException {@link Errno#EBUSY} if its address is taken
+     * @throws IommufdException {@link Errno#EBUSY} if its address is taken; {@link Errno#ENOMEM}
      */
     public AdaptedVdpa(VdpaDevice model, int number, DmaFabric fabric, IommufdService engine) {
         this.model = model;
         this.function = model.function();
         this.number = number;
         this.engine = engine;
-        endpoint = fabric.plug(function.endpoint());
+        pages = function.notificationPages() ? Optional.of(new NotificationPages(name(), function.queues())) : Optional.empty();
+        try {
+            endpoint = fabric.plug(function.endpoint());
+        } catch (RuntimeException refused) {
+            pages.ifPresent(NotificationPages::close);
+            throw refused;
+        }
     }
 
     /** Number of its node. */
@@ -48,6 +56,11 @@ public final class AdaptedVdpa implements AutoCloseable {
     /** Its name, and that of its node in {@code /dev}. */
     public String name() {
         return "vhost-vdpa-" + number;
+    }
+
+    /** What clients may map to kick queues. */
+    public Optional<NotificationPages> pages() {
+        return pages;
     }
 
     VdpaDevice model() {
@@ -113,5 +126,6 @@ public final class AdaptedVdpa implements AutoCloseable {
     public void close() {
         withdraw();
         endpoint.close();
+        pages.ifPresent(NotificationPages::close);
     }
 }

@@ -7,6 +7,7 @@ import iommufd.api.IovaRange;
 import iommufd.api.dma.DmaPort;
 import iommufd.api.dma.Pasid;
 import iommufd.api.uapi.IommufdFile;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -17,6 +18,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import vdpa.adapter.memory.NotificationPages;
 import vdpa.adapter.uapi.VirtioStatus;
 import vdpa.device.QueueState;
 import vdpa.device.RunningVdpa;
@@ -40,6 +42,8 @@ public final class VdpaSession implements VdpaHost, AutoCloseable {
     private final int[] asidOfGroup;
     /** Guarded by its own monitor: models open ports on their threads. */
     private final List<DmaPort> ports = new ArrayList<>();
+    /** What the model may reach of notification pages. */
+    private final Arena shared = Arena.ofShared();
     private final RunningVdpa running;
     private volatile Eventfd configCall = Eventfd.NONE;
     private Optional<AddressSpaces> spaces;
@@ -58,6 +62,7 @@ public final class VdpaSession implements VdpaHost, AutoCloseable {
             queues[i] = new Queue(function.maxQueueSize());
         }
         asidOfGroup = new int[function.groups()];
+        device.pages().ifPresent(NotificationPages::clear);
         spaces = Optional.of(ownSpaces());
         try {
             running = device.model().start(this);
@@ -139,7 +144,18 @@ public final class VdpaSession implements VdpaHost, AutoCloseable {
 
     @Override
     public MemorySegment notificationPage(int queue) {
-        throw new IommufdException(Errno.EINVAL, "%s has no notification pages".formatted(device.name()));
+        if (queue < 0 || queue >= queues.length) {
+            throw new IommufdException(Errno.EINVAL, "%s has no queue %d".formatted(device.name(), queue));
+        }
+        return device.pages().orElseThrow(() -> new IommufdException(Errno.EINVAL, device.name() + " has no notification pages")).of(queue, shared);
+    }
+
+    private void closeShared() {
+        try {
+            shared.close();
+        } catch (IllegalStateException inUse) {
+            LOG.warn("{}: a thread of the device still uses a notification page", device.name(), inUse);
+        }
     }
 
     // Features and status.
@@ -489,6 +505,7 @@ public final class VdpaSession implements VdpaHost, AutoCloseable {
             closePorts();
             binding.ifPresent(ClientBinding::close);
             spaces.ifPresent(AddressSpaces::close);
+            closeShared();
         } finally {
             lock.unlock();
         }

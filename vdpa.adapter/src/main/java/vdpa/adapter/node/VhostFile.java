@@ -9,8 +9,10 @@ import iommufd.api.node.OpenNode;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Optional;
+import java.util.OptionalInt;
 import vdpa.adapter.device.AdaptedVdpa;
 import vdpa.adapter.device.VdpaSession;
+import vdpa.adapter.memory.NotificationPages;
 import vdpa.adapter.uapi.BackendFeature;
 import vdpa.adapter.uapi.VhostIotlbMsg;
 import vdpa.adapter.uapi.VhostRequest;
@@ -145,6 +147,11 @@ public final class VhostFile implements OpenNode {
     @Override
     public int poll() {
         return READABLE | WRITABLE;
+    }
+
+    @Override
+    public OptionalInt mappableFile() {
+        return device.pages().map(NotificationPages::file).orElseGet(OptionalInt::empty);
     }
 
     @Override
