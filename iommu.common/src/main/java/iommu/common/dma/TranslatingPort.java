@@ -97,7 +97,7 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
             leaveAndSurface();
         } catch (InternalError memoryGone) {
             return aborted(iova, WRITE_BIT);
-        } catch (RuntimeException | Error broken) {
+        } catch (RuntimeException | Error broken) {   // instead of a finally, which would store the slot again each time
             leave();
             throw broken;
         }
@@ -108,16 +108,14 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
         long refused;
         try {
             if (!enter()) {
-                leave();
                 return status;
             }
             refused = movePagesOut(iova, source, sourceOffset, lengthBytes);
             leaveAndSurface();
         } catch (InternalError memoryGone) {
             return aborted(iova, WRITE_BIT);
-        } catch (RuntimeException | Error broken) {
+        } finally {
             leave();
-            throw broken;
         }
         return refused == 0 ? done() : refused(iova + lengthBytes - refused, WRITE_BIT);
     }
@@ -148,7 +146,6 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
         long refused;
         try {
             if (!enter()) {
-                leave();
                 return status;
             }
             refused = movePagesIn(iova, target, targetOffset, lengthBytes);
@@ -156,9 +153,8 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
         } catch (InternalError memoryGone) {
             target.asSlice(targetOffset, lengthBytes).fill((byte) 0);
             return aborted(iova, READ_BIT);
-        } catch (RuntimeException | Error broken) {
+        } finally {
             leave();
-            throw broken;
         }
         if (refused == 0) {
             return done();
@@ -174,7 +170,6 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
         long refused = 0;
         try {
             if (!enter()) {
-                leave();
                 return status;
             }
             for (int piece = 0; piece < list.count() && refused == 0; piece++) {
@@ -187,9 +182,8 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
             leaveAndSurface();
         } catch (InternalError memoryGone) {
             return aborted(iova, WRITE_BIT);
-        } catch (RuntimeException | Error broken) {
+        } finally {
             leave();
-            throw broken;
         }
         return refused == 0 ? done() : refused(iova - refused, WRITE_BIT);
     }
@@ -201,7 +195,6 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
         long refused = 0;
         try {
             if (!enter()) {
-                leave();
                 return status;
             }
             for (int piece = 0; piece < list.count() && refused == 0; piece++) {
@@ -215,9 +208,8 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
         } catch (InternalError memoryGone) {
             target.asSlice(targetOffset, list.totalBytes()).fill((byte) 0);
             return aborted(iova, READ_BIT);
-        } catch (RuntimeException | Error broken) {
+        } finally {
             leave();
-            throw broken;
         }
         if (refused == 0) {
             return done();
@@ -269,7 +261,6 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
         long found = 0;
         try {
             if (!enter()) {
-                leave();
                 return 0;
             }
             long readable = translate(iova, READ_BIT);
@@ -295,9 +286,8 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
         } catch (InternalError memoryGone) {
             aborted(iova, WRITE_BIT);
             return 0;
-        } catch (RuntimeException | Error broken) {
+        } finally {
             leave();
-            throw broken;
         }
         if (refusedBit != 0) {
             noMemory |= farAtomic;   // no system call does this in another process
