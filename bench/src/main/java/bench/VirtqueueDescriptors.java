@@ -4,9 +4,9 @@ import iommufd.api.DmaAccess;
 import iommufd.api.dma.DmaPort;
 import iommufd.api.memory.GuestRam;
 import java.lang.foreign.Arena;
+import vdpa.device.QueueState;
 import vdpa.device.VirtioFeature;
 import vmm.devices.virtio.DescriptorChain;
-import vmm.devices.virtio.RingPosition;
 import vmm.devices.virtio.Virtqueue;
 
 /**
@@ -31,7 +31,7 @@ final class VirtqueueDescriptors implements Scenario {
         for (boolean packed : new boolean[] {false, true}) {
             VirtqueueDriver driver = packed ? new PackedRingDriver(ram.segment()) : new SplitRingDriver(ram.segment());
             long features = FEATURES | (packed ? VirtioFeature.RING_PACKED : 0);
-            Virtqueue queue = Virtqueue.open(port, driver.layout(), features, RingPosition.START, Arena.global());
+            Virtqueue queue = Virtqueue.open(port, driver.layout(), features, packed ? QueueState.PACKED_START : QueueState.SPLIT_START, Arena.global());
             String kind = packed ? "packed" : "split";
             measure(quick, findings, kind, () -> turns(driver, queue, DEPTH));
             measure(quick, findings, kind + "Single", () -> turns(driver, queue, 1));

@@ -26,7 +26,7 @@ public final class ActiveQueue implements AutoCloseable {
         this.port = port;
         try {
             ring = Virtqueue.open(port, new QueueLayout(setup.size(), setup.descriptorIova(), setup.driverIova(), setup.deviceIova()), features,
-                    position(setup.state()), arena);
+                    setup.state(), arena);
         } catch (RuntimeException | Error failed) {
             arena.close();
             throw failed;
@@ -34,10 +34,6 @@ public final class ActiveQueue implements AutoCloseable {
         int longest = Virtqueue.maxChain(setup.size());
         chain = new DescriptorChain(longest);
         part = new ScatterList(longest);
-    }
-
-    private static RingPosition position(QueueState state) {
-        return new RingPosition(state.availIndex(), state.availWrap(), state.usedIndex(), state.usedWrap());
     }
 
     /** Its number. */
@@ -109,8 +105,7 @@ public final class ActiveQueue implements AutoCloseable {
     }
 
     QueueState state() {
-        RingPosition position = ring.position();
-        return new QueueState(position.available(), position.availableWrap(), position.used(), position.usedWrap());
+        return ring.position();
     }
 
     @Override

@@ -20,6 +20,7 @@ import iommufd.api.dma.DmaPort;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
+import vdpa.device.QueueState;
 
 /**
  * A packed virtqueue (virtio 1.2, §2.8): one ring, in which flags say whose a descriptor is. Flags are copied before the
@@ -56,18 +57,18 @@ final class PackedVirtqueue extends Virtqueue {
     private int marked;
     private boolean markedWrap;
 
-    PackedVirtqueue(DmaPort port, QueueLayout layout, long features, RingPosition position, Arena arena) {
+    PackedVirtqueue(DmaPort port, QueueLayout layout, long features, QueueState position, Arena arena) {
         super(port, layout.size(), features, arena);
-        if (position.available() >= size || position.used() >= size) {
+        if (position.availIndex() >= size || position.usedIndex() >= size) {
             throw new IommufdException(Errno.EINVAL, "a packed virtqueue of %d descriptors cannot go on at %d and %d"
-                    .formatted(size, position.available(), position.used()));
+                    .formatted(size, position.availIndex(), position.usedIndex()));
         }
         ringIova = layout.descriptorIova();
         driverIova = layout.driverIova();
         deviceIova = layout.deviceIova();
-        available = position.available();
-        availableWrap = position.availableWrap();
-        used = position.used();
+        available = position.availIndex();
+        availableWrap = position.availWrap();
+        used = position.usedIndex();
         usedWrap = position.usedWrap();
         mark();
     }
@@ -304,8 +305,8 @@ final class PackedVirtqueue extends Virtqueue {
     }
 
     @Override
-    public RingPosition position() {
-        return new RingPosition(available, availableWrap, used, usedWrap);
+    public QueueState position() {
+        return new QueueState(available, availableWrap, used, usedWrap);
     }
 
     @Override

@@ -4,7 +4,7 @@ import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 
 /**
- * Where a queue lies in IO virtual memory.
+ * Where a queue lies in IO virtual memory, of what a driver told ({@link vdpa.device.QueueSetup}), and whether it can.
  *
  * @param size number of descriptors, 1 to 32768; of a split queue a power of two
  * @param descriptorIova descriptor table, or descriptor ring

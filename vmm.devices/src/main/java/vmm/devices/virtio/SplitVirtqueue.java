@@ -13,6 +13,7 @@ import iommufd.api.dma.DmaPort;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
+import vdpa.device.QueueState;
 
 /**
  * A split virtqueue (virtio 1.2, §2.7): a descriptor table, a ring of available heads, a ring of used ones. Heads are copied after
@@ -46,14 +47,14 @@ final class SplitVirtqueue extends Virtqueue {
     private int marked;
     private boolean usedKnown;
 
-    SplitVirtqueue(DmaPort port, QueueLayout layout, long features, RingPosition position, Arena arena) {
+    SplitVirtqueue(DmaPort port, QueueLayout layout, long features, QueueState position, Arena arena) {
         super(port, layout.size(), features, arena);
         descriptorIova = layout.descriptorIova();
         availableIova = layout.driverIova();
         usedIova = layout.deviceIova();
         mask = size - 1;
         heads = arena.allocate((long) BATCH * HEAD_BYTES, Long.BYTES);
-        available = position.available() & 0xffff;
+        available = position.availIndex() & 0xffff;
         marked = available;
     }
 
@@ -261,8 +262,8 @@ final class SplitVirtqueue extends Virtqueue {
     }
 
     @Override
-    public RingPosition position() {
-        return RingPosition.split(available);
+    public QueueState position() {
+        return QueueState.split(available);
     }
 
     @Override

@@ -12,6 +12,7 @@ import iommufd.api.dma.DmaPort;
 import iommufd.api.dma.DmaStatus;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import vdpa.device.QueueState;
 import vdpa.device.VirtioFeature;
 
 /**
@@ -69,7 +70,7 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
      * @param arena where its buffers come from; must live as long as the queue
      * @throws IommufdException {@link Errno#EINVAL} if layout or position are impossible
      */
-    public static Virtqueue open(DmaPort port, QueueLayout layout, long features, RingPosition position, Arena arena) {
+    public static Virtqueue open(DmaPort port, QueueLayout layout, long features, QueueState position, Arena arena) {
         boolean packed = (features & VirtioFeature.RING_PACKED) != 0;
         layout.check(packed);
         return packed ? new PackedVirtqueue(port, layout, features, position, arena) : new SplitVirtqueue(port, layout, features, position, arena);
@@ -107,7 +108,7 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
     public abstract boolean requestNotifications();
 
     /** Where the queue is. Everything completed must be published; what was taken and not completed is lost. */
-    public abstract RingPosition position();
+    public abstract QueueState position();
 
     /** Number of descriptors. */
     public final int size() {

@@ -5,32 +5,25 @@ import static org.assertj.core.api.Assertions.assertThat;
 import iommu.vtd.VtdBackend;
 import iommu.vtd.driver.VtdDriverOptions;
 import iommu.vtd.unit.VtdFeatures;
-import iommufd.api.Access;
 import iommufd.api.BoundDevice;
 import iommufd.api.DmaAccess;
 import iommufd.api.Ioas;
 import iommufd.api.IommufdContext;
 import iommufd.api.dma.DmaEndpoint;
-import iommufd.api.dma.DmaPort;
-import iommufd.api.dma.Pasid;
 import iommufd.api.memory.GuestRam;
 import iommufd.core.Engine;
 import iommufd.core.EngineOptions;
 import iommufd.core.memory.HostPhysicalMemory;
 import java.lang.annotation.Annotation;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Optional;
 import java.util.Random;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import vfio.device.DeviceHost;
-import vfio.device.Interrupts;
 import vfio.device.RunningDevice;
+import vmm.devices.FakeHost;
 
 /** A driver at the registers, as drivers are: it writes memory and looks at it. The memory it copies is behind a real IOMMU model. */
 @Timeout(60)
@@ -48,14 +41,13 @@ class IoatTest {
 
     private final HostPhysicalMemory memory = new HostPhysicalMemory();
     private final Engine engine = new Engine(EngineOptions.DEFAULT);
-    private final AtomicInteger messages = new AtomicInteger();
-    private final MemorySegment bar = Arena.global().allocate(IoatDevice.REGISTER_BYTES, 4096);
-    private final ChannelRegisters registers = new ChannelRegisters(bar);
     private GuestRam guestRam;
     private MemorySegment ram;
     private DmaEndpoint endpoint;
     private IommufdContext context;
     private RunningDevice device;
+    private FakeHost host;
+    private ChannelRegisters registers;
 
     private static IoatConfiguration at(String address) {
         return new IoatConfiguration() {
@@ -69,54 +61,6 @@ class IoatTest {
                 return IoatConfiguration.class;
             }
         };
-    }
-
-    private final class Host implements DeviceHost, Interrupts {
-        @Override
-        public DmaPort openPort() {
-            return endpoint.openPort();
-        }
-
-        @Override
-        public DmaPort openPort(Pasid pasid) {
-            return endpoint.openPort(pasid);
-        }
-
-        @Override
-        public Interrupts interrupts() {
-            return this;
-        }
-
-        @Override
-        public MemorySegment sharedMemory(int index) {
-            return bar;
-        }
-
-        @Override
-        public Optional<Access> access() {
-            return Optional.empty();
-        }
-
-        @Override
-        public boolean busMaster() {
-            return true;
-        }
-
-        @Override
-        public Mode mode() {
-            return Mode.MSIX;
-        }
-
-        @Override
-        public void message(int vector) {
-            messages.incrementAndGet();
-        }
-
-        @Override
-        public void line(boolean asserted) {}
-
-        @Override
-        public void error() {}
     }
 
     @BeforeEach
@@ -135,7 +79,9 @@ class IoatTest {
         for (long at = SOURCE; at < DESTINATION; at += Long.BYTES) {
             ram.set(ValueLayout.JAVA_LONG, at, random.nextLong());
         }
-        device = model.start(new Host());
+        host = new FakeHost(endpoint);
+        registers = new ChannelRegisters(host.sharedMemory(0));
+        device = model.start(host);
     }
 
     @AfterEach
@@ -198,7 +144,7 @@ class IoatTest {
         long last = RAM_IOVA + RING + 2 * TransferDescriptor.BYTES;
         assertThat(registers.readLong(IoatRegister.STATUS)).isEqualTo(last | IoatRegister.STATE_IDLE);
         assertThat(ram.get(ValueLayout.JAVA_LONG, STATUS)).isEqualTo(last | IoatRegister.STATE_IDLE);
-        assertThat(messages).hasValue(0);
+        assertThat(host.messages(0)).isZero();
     }
 
     @Test
@@ -235,7 +181,7 @@ class IoatTest {
         for (int i = 1; i <= 100; i++) {
             start(1);
             await(IoatRegister.STATE_IDLE);
-            assertThat(messages).hasValue(i);
+            assertThat(host.messages(0)).isEqualTo(i);
             assertCopied(SOURCE, DESTINATION, 4096);
             ram.asSlice(DESTINATION, 4096).fill((byte) 0);
             registers.writeByte(IoatRegister.COMMAND, IoatRegister.COMMAND_SUSPEND);
@@ -274,15 +220,15 @@ class IoatTest {
     }
 
     private void halted(int error) {
-        int before = messages.get();
+        int before = host.messages(0);
         start(1);
-        while (registers.readLong(IoatRegister.ERROR) == 0 || messages.get() == before) {
+        while (registers.readLong(IoatRegister.ERROR) == 0 || host.messages(0) == before) {
             Thread.onSpinWait();
         }
         assertThat((int) registers.readLong(IoatRegister.ERROR)).isEqualTo(error);
         assertThat(state()).isEqualTo(IoatRegister.STATE_HALTED);
         assertThat(ram.get(ValueLayout.JAVA_LONG, STATUS)).as("nothing was done").isEqualTo(IoatRegister.STATE_HALTED);
-        assertThat(messages).hasValue(before + 1);
+        assertThat(host.messages(0)).isEqualTo(before + 1);
         command(IoatRegister.COMMAND_RESET);
         assertThat((int) registers.readLong(IoatRegister.ERROR)).isZero();
     }

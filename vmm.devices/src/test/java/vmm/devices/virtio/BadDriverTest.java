@@ -16,6 +16,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import vdpa.device.QueueState;
 import vdpa.device.VirtioFeature;
 import vmm.devices.virtio.RingDriver.Piece;
 
@@ -31,7 +32,7 @@ class BadDriverTest {
     private final SplitDriver split = new SplitDriver(board, SIZE, FEATURES);
     private final PackedDriver packed = new PackedDriver(board, SIZE, FEATURES | VirtioFeature.RING_PACKED);
     private final RingDriver other = RingDriver.of(board, false, SIZE, FEATURES);
-    private final Virtqueue otherQueue = other.open(RingPosition.START, arena);
+    private final Virtqueue otherQueue = other.open(arena);
 
     @AfterEach
     void close() {
@@ -40,7 +41,7 @@ class BadDriverTest {
     }
 
     private void breaks(RingDriver driver, QueueFault fault) {
-        Virtqueue queue = driver.open(RingPosition.START, arena);
+        Virtqueue queue = driver.open(arena);
         byte[] before = driver.deviceArea.toArray(java.lang.foreign.ValueLayout.JAVA_BYTE);
         assertThat(queue.next(chain)).isFalse();
         assertThat(queue.fault()).isEqualTo(fault);
@@ -209,7 +210,7 @@ class BadDriverTest {
         RingDriver.descriptor(split.descriptors, 1, split.table(1, Piece.read(0x3000, 3), Piece.write(0x4000, 4)), 32, INDIRECT | WRITE, 0);
         RingDriver.descriptor(split.descriptors, 0, 0x1000, 1, NEXT, 1);
         split.offerHead(0);
-        Virtqueue queue = split.open(RingPosition.START, arena);
+        Virtqueue queue = split.open(arena);
         assertThat(queue.next(chain)).isTrue();
         assertThat(chain.readableBytes()).isEqualTo(4);
         assertThat(chain.writableBytes()).isEqualTo(4);
@@ -223,7 +224,7 @@ class BadDriverTest {
         var bad = new QueueLayout(SIZE, part == 0 ? QueueBoard.UNMAPPED : good.descriptorIova(), part == 1 ? QueueBoard.UNMAPPED : good.driverIova(),
                 part == 2 ? QueueBoard.UNMAPPED : good.deviceIova());
         driver.put(Piece.write(0x1000, 1));
-        Virtqueue queue = Virtqueue.open(board.port, bad, driver.features, RingPosition.START, arena);
+        Virtqueue queue = Virtqueue.open(board.port, bad, driver.features, QueueState.PACKED_START, arena);
         if (queue.next(chain)) {
             queue.complete(chain, 1);
             queue.publish();
@@ -239,7 +240,7 @@ class BadDriverTest {
         for (RingDriver driver : new RingDriver[] {split, packed}) {
             driver.put(Piece.write(0x1000, 1));
         }
-        Virtqueue[] queues = {split.open(RingPosition.START, arena), packed.open(RingPosition.START, arena)};
+        Virtqueue[] queues = {split.open(arena), packed.open(arena)};
         for (Virtqueue queue : queues) {
             assertThat(queue.next(chain)).isTrue();
             queue.complete(chain, 1);
@@ -258,8 +259,8 @@ class BadDriverTest {
         int faults = 0;
         for (int round = 0; round < 1500; round++) {
             RingDriver driver = isPacked ? packed : split;
-            Virtqueue queue = driver.open(isPacked ? RingPosition.packed(random.nextInt(SIZE) | random.nextInt(2) << 15, random.nextInt(SIZE))
-                    : RingPosition.split(driver.driverArea.get(QUARTER, 2) - random.nextInt(SIZE)), Arena.ofAuto());
+            Virtqueue queue = driver.open(isPacked ? QueueState.packed(random.nextInt(SIZE) | random.nextInt(2) << 15 | random.nextInt(SIZE) << 16)
+                    : QueueState.split(driver.driverArea.get(QUARTER, 2) - random.nextInt(SIZE)), Arena.ofAuto());
             for (int step = 0; step < 12 && queue.working(); step++) {
                 scribble(random, driver);
                 if (queue.next(chain)) {
@@ -308,7 +309,7 @@ class BadDriverTest {
         int taken = 0;
         int broken = 0;
         while (scribbler.isAlive()) {
-            Virtqueue queue = driver.open(isPacked ? RingPosition.START : RingPosition.split(driver.driverArea.get(QUARTER, 2)), Arena.ofAuto());
+            Virtqueue queue = driver.open(isPacked ? QueueState.PACKED_START : QueueState.split(driver.driverArea.get(QUARTER, 2)), Arena.ofAuto());
             for (int i = 0; i < 1000 && queue.working(); i++) {
                 if (queue.next(chain)) {
                     queue.complete(chain, 1);

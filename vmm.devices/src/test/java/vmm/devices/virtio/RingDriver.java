@@ -7,6 +7,7 @@ import static vmm.devices.virtio.Descriptor.WORD;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import vdpa.device.QueueState;
 import vdpa.device.VirtioFeature;
 
 /** A driver's end of a virtqueue, written from the specification without the code under test. One thread. */
@@ -95,7 +96,12 @@ public abstract class RingDriver {
     /** Wants one when {@code more} further buffers (of one descriptor) were used after what is taken. */
     abstract void wantInterruptAfter(int more);
 
-    public Virtqueue open(RingPosition position, java.lang.foreign.Arena arena) {
+    /** From the start. */
+    public Virtqueue open(java.lang.foreign.Arena arena) {
+        return open(QueueState.PACKED_START, arena);   // of a split queue it is the same
+    }
+
+    public Virtqueue open(QueueState position, java.lang.foreign.Arena arena) {
         return Virtqueue.open(board.port, layout, features, position, arena);
     }
 

@@ -17,6 +17,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import vdpa.device.QueueState;
 import vdpa.device.VirtioFeature;
 import vmm.devices.virtio.RingDriver.Piece;
 import vmm.devices.virtio.RingDriver.Used;
@@ -63,7 +64,7 @@ class VirtqueueTest {
     void everyBufferArrivesAndComesBackOnce(boolean packed, int size, long seed) {
         var random = new Random(seed);
         RingDriver driver = RingDriver.of(board, packed, size, random.nextBoolean() ? ALL : EVENTS);
-        Virtqueue queue = driver.open(RingPosition.START, arena);
+        Virtqueue queue = driver.open(arena);
         List<Integer> put = new ArrayList<>();
         List<Piece[]> expected = new ArrayList<>();
         List<DescriptorChain> held = new ArrayList<>();
@@ -108,7 +109,7 @@ class VirtqueueTest {
     @ValueSource(booleans = {false, true})
     void bytesGoThroughAChain(boolean packed) {
         RingDriver driver = RingDriver.of(board, packed, 16, ALL);
-        Virtqueue queue = driver.open(RingPosition.START, arena);
+        Virtqueue queue = driver.open(arena);
         long memory = board.allocate(1 << 16);
         board.at(memory, 10).asByteBuffer().put("HelloWorld".getBytes());
         driver.putIndirect(Piece.read(memory, 5), Piece.read(memory + 5, 5), Piece.write(memory + 4094, 4), Piece.write(memory + 9000, 100));
@@ -132,7 +133,7 @@ class VirtqueueTest {
     @ValueSource(booleans = {false, true})
     void chainsThatAreGivenBackComeAgain(boolean packed) {
         RingDriver driver = RingDriver.of(board, packed, 4, ALL);
-        Virtqueue queue = driver.open(RingPosition.START, arena);
+        Virtqueue queue = driver.open(arena);
         for (int lap = 0; lap < 9; lap++) {
             List<Integer> put = List.of(driver.put(Piece.write(1, 1)), driver.put(Piece.write(2, 1), Piece.write(3, 1)));
             queue.mark();
@@ -153,7 +154,7 @@ class VirtqueueTest {
     @ValueSource(booleans = {false, true})
     void aDriverWithoutEventIndexIsInterruptedUnlessItSaysNo(boolean packed) {
         RingDriver driver = RingDriver.of(board, packed, 8, ALL);
-        Virtqueue queue = driver.open(RingPosition.START, arena);
+        Virtqueue queue = driver.open(arena);
         assertThat(queue.publish()).as("nothing new").isFalse();
         for (boolean wanted : new boolean[] {true, false, true}) {
             driver.wantInterrupts(wanted);
@@ -170,7 +171,7 @@ class VirtqueueTest {
     @ValueSource(booleans = {false, true})
     void aDriverWithEventIndexIsInterruptedWhereItWants(boolean packed) {
         RingDriver driver = RingDriver.of(board, packed, 8, EVENTS);
-        Virtqueue queue = driver.open(RingPosition.START, arena);
+        Virtqueue queue = driver.open(arena);
         for (int lap = 0; lap < 20_000; lap++) {
             int after = lap % 5;
             driver.wantInterruptAfter(after);
@@ -188,7 +189,7 @@ class VirtqueueTest {
     @CsvSource({"false,false", "true,false", "false,true", "true,true"})
     void aDeviceThatWaitsIsNotifiedAndOneThatLooksIsNot(boolean packed, boolean events) {
         RingDriver driver = RingDriver.of(board, packed, 8, events ? EVENTS : ALL);
-        Virtqueue queue = driver.open(RingPosition.START, arena);
+        Virtqueue queue = driver.open(arena);
         for (int lap = 0; lap < 100; lap++) {
             assertThat(queue.requestNotifications()).isFalse();
             driver.put(Piece.write(1, 1));
@@ -212,7 +213,7 @@ class VirtqueueTest {
     @ValueSource(booleans = {false, true})
     void aQueueGoesOnElsewhereWhereItStopped(boolean packed) {
         RingDriver driver = RingDriver.of(board, packed, 16, EVENTS);
-        Virtqueue queue = driver.open(RingPosition.START, arena);
+        Virtqueue queue = driver.open(arena);
         for (int lap = 0; lap < 50; lap++) {
             List<Integer> put = new ArrayList<>();
             for (int i = 0; i < 7; i++) {
@@ -222,9 +223,8 @@ class VirtqueueTest {
             for (int i = 0; i < 7; i++) {
                 if (i == lap % 7) {
                     queue.publish();
-                    RingPosition position = queue.position();
-                    RingPosition carried = packed ? RingPosition.packed(position.packedAvailable(), position.packedUsed())
-                            : RingPosition.split(position.available());
+                    QueueState position = queue.position();
+                    QueueState carried = packed ? QueueState.packed(position.packedWord()) : QueueState.split(position.availIndex());
                     queue = driver.open(carried, arena);
                 }
                 assertThat(queue.next(chain)).isTrue();
@@ -242,21 +242,21 @@ class VirtqueueTest {
         for (QueueLayout layout : List.of(new QueueLayout(0, 0x1000, 0x2000, 0x3000), new QueueLayout(65536, 0x1000, 0x2000, 0x3000),
                 new QueueLayout(12, 0x1000, 0x2000, 0x3000), new QueueLayout(8, 0x1008, 0x2000, 0x3000), new QueueLayout(8, 0x1000, 0x2001, 0x3000),
                 new QueueLayout(8, 0x1000, 0x2000, 0x3002), new QueueLayout(8, -16, 0x2000, 0x3000), new QueueLayout(8, 0x1000, -2, 0x3000))) {
-            assertThatThrownBy(() -> Virtqueue.open(board.port, layout, 0, RingPosition.START, arena)).as("%s", layout)
+            assertThatThrownBy(() -> Virtqueue.open(board.port, layout, 0, QueueState.SPLIT_START, arena)).as("%s", layout)
                     .isInstanceOf(IommufdException.class);
         }
         var packed = new QueueLayout(12, 0x1000, 0x2000, 0x3000);
-        assertThatThrownBy(() -> Virtqueue.open(board.port, packed, VirtioFeature.RING_PACKED, RingPosition.packed(12, 0), arena))
+        assertThatThrownBy(() -> Virtqueue.open(board.port, packed, VirtioFeature.RING_PACKED, QueueState.packed(12), arena))
                 .isInstanceOf(IommufdException.class);
-        assertThat(Virtqueue.open(board.port, packed, VirtioFeature.RING_PACKED, RingPosition.packed(11, 0x8003), arena).position())
-                .isEqualTo(new RingPosition(11, false, 3, true));
+        assertThat(Virtqueue.open(board.port, packed, VirtioFeature.RING_PACKED, QueueState.packed(0x8003 << 16 | 11), arena).position())
+                .isEqualTo(new QueueState(11, false, 3, true));
     }
 
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void buffersMakeNoGarbage(boolean packed) {
         RingDriver driver = RingDriver.of(board, packed, 256, EVENTS);
-        Virtqueue queue = driver.open(RingPosition.START, arena);
+        Virtqueue queue = driver.open(arena);
         var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
         long allocated = 0;
         int measured = 0;
