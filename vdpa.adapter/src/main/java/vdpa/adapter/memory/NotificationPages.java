@@ -1,6 +1,7 @@
 package vdpa.adapter.memory;
 
 import iommufd.api.IommufdException;
+import iommufd.api.memory.SharedFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.OptionalInt;
@@ -9,41 +10,40 @@ import java.util.OptionalInt;
 public final class NotificationPages implements AutoCloseable {
     private static final long PAGE_BYTES = 4096;
 
-    private final int file;
-    private final long address;
-    private final long lengthBytes;
+    private final SharedFile file;
+    private final MemorySegment pages;
 
     /** @throws IommufdException {@link iommufd.api.Errno#ENOMEM} */
     public NotificationPages(String name, int queues) {
-        lengthBytes = queues * PAGE_BYTES;
-        file = SystemCalls.createFile(name, lengthBytes);
+        long lengthBytes = queues * PAGE_BYTES;
+        file = new SharedFile(name, lengthBytes);
         try {
-            address = SystemCalls.map(file, 0, lengthBytes);
+            pages = file.map(0, lengthBytes);
         } catch (RuntimeException refused) {
-            SystemCalls.close(file);
+            file.close();
             throw refused;
         }
     }
 
     /** The file that clients map. */
     public OptionalInt file() {
-        return OptionalInt.of(file);
+        return OptionalInt.of(file.descriptor());
     }
 
     /** A queue's page. @param user as long as it lives the page can be reached */
     public MemorySegment of(int queue, Arena user) {
-        return MemorySegment.ofAddress(address + queue * PAGE_BYTES).reinterpret(PAGE_BYTES, user, bytes -> { });
+        return pages.asSlice(queue * PAGE_BYTES, PAGE_BYTES).reinterpret(user, bytes -> { });
     }
 
     /** Makes all of it zero. */
     public void clear() {
-        MemorySegment.ofAddress(address).reinterpret(lengthBytes).fill((byte) 0);
+        pages.fill((byte) 0);
     }
 
     /** Clients' mappings stay; nobody of this runtime may touch the memory any more. */
     @Override
     public void close() {
-        SystemCalls.unmap(address, lengthBytes);
-        SystemCalls.close(file);
+        SharedFile.unmap(pages);
+        file.close();
     }
 }

@@ -2,10 +2,12 @@ package vfio.adapter.memory;
 
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
+import iommufd.api.memory.SharedFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 import vfio.device.Bar;
 
@@ -19,27 +21,27 @@ public final class BarMemory implements AutoCloseable {
     /** A region's index in the file offset. */
     public static final int REGION_SHIFT = 40;
 
-    private final OptionalInt file;
+    private final Optional<SharedFile> file;
     private final long lengthBytes;
     private final List<Mapped> mapped = new ArrayList<>();
 
-    private record Mapped(Bar bar, long address) {}
+    private record Mapped(Bar bar, MemorySegment memory) {}
 
     /** @throws IommufdException {@link Errno#ENOMEM} */
     public BarMemory(String name, List<Bar> bars) {
         List<Bar> shared = bars.stream().filter(bar -> !bar.shared().isEmpty()).toList();
         if (shared.isEmpty()) {
-            file = OptionalInt.empty();
+            file = Optional.empty();
             lengthBytes = 0;
             return;
         }
         Bar last = shared.getLast();
         lengthBytes = start(last) + last.sizeBytes();
-        int created = SystemCalls.createFile(name, lengthBytes);
-        file = OptionalInt.of(created);
+        SharedFile created = new SharedFile(name, lengthBytes);
+        file = Optional.of(created);
         try {
             for (Bar bar : shared) {
-                mapped.add(new Mapped(bar, SystemCalls.map(created, start(bar), bar.sizeBytes())));
+                mapped.add(new Mapped(bar, created.map(start(bar), bar.sizeBytes())));
             }
         } catch (IommufdException failure) {
             close();
@@ -53,7 +55,7 @@ public final class BarMemory implements AutoCloseable {
 
     /** The file that clients map; empty if no BAR shares anything. */
     public OptionalInt file() {
-        return file;
+        return file.map(shared -> OptionalInt.of(shared.descriptor())).orElse(OptionalInt.empty());
     }
 
     /**
@@ -65,7 +67,7 @@ public final class BarMemory implements AutoCloseable {
     public MemorySegment of(int index, Arena user) {
         for (Mapped part : mapped) {
             if (part.bar.index() == index) {
-                return MemorySegment.ofAddress(part.address).reinterpret(part.bar.sizeBytes(), user, bytes -> { });
+                return part.memory.reinterpret(user, bytes -> { });
             }
         }
         throw new IommufdException(Errno.EINVAL, "BAR %d is trapped, it has no memory".formatted(index));
@@ -73,16 +75,14 @@ public final class BarMemory implements AutoCloseable {
 
     /** Makes all of it zero, and gives back what clients wrote between BARs. */
     public void clear() {
-        if (lengthBytes > 0) {
-            SystemCalls.clear(file.orElseThrow(), 0, lengthBytes);
-        }
+        file.ifPresent(shared -> shared.clear(0, lengthBytes));
     }
 
     /** Clients' mappings stay; nobody of this runtime may touch the memory any more. */
     @Override
     public void close() {
-        mapped.forEach(part -> SystemCalls.unmap(part.address, part.bar.sizeBytes()));
+        mapped.forEach(part -> SharedFile.unmap(part.memory));
         mapped.clear();
-        file.ifPresent(SystemCalls::close);
+        file.ifPresent(SharedFile::close);
     }
 }
