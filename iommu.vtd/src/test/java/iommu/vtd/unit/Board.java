@@ -10,6 +10,7 @@ import iommufd.api.memory.MemoryMap;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * A unit on a bench: registers are poked and structures written by hand, in numbers out of the specification, without the
@@ -36,7 +37,8 @@ final class Board {
     private int statusData = 0x1000;
 
     Board(VtdFeatures features) {
-        unit = new VtdUnit("bench", features, MemoryMap.HOST, this::marked, (address, data) -> messages.add(address << 16 | data), DRAIN_NANOS);
+        unit = new VtdUnit("bench", features, MemoryMap.HOST, this::marked, (address, data) -> messages.add(address << 16 | data),
+                Optional.empty(), DRAIN_NANOS);
         root = ram.frame();
         status = ram.frame();
     }
