@@ -247,13 +247,18 @@ public final class NvmeController implements AutoCloseable {
     void suspend(boolean wanted) {
         working.lock();
         try {
-            if (wanted && !suspended) {
+            if (wanted && !suspended && running) {   // one that does not run has written nothing
                 namespaces.flush();
             }
             suspended = wanted;
         } finally {
             working.unlock();
         }
+    }
+
+    /** Makes durable what was written so far, while it works: little is then left for {@link #suspend}. Any thread. */
+    void flush() {
+        namespaces.flush();
     }
 
     /** The state of a suspended controller, for another host. */

@@ -16,6 +16,8 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.ConfigurationPolicy;
 import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.metatype.annotations.Designate;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import vfio.device.Bar;
 import vfio.device.DeviceHost;
 import vfio.device.MsixCapability;
@@ -40,6 +42,7 @@ public final class NvmeDevice implements VfioDevice {
     public static final String PHYSICAL_FUNCTION = "physical.function";
     static final int REGISTERS_BAR = 0;
 
+    private static final Logger LOG = LoggerFactory.getLogger(NvmeDevice.class);
     private static final int BAR_BYTES = 0x4000;
     private static final int VECTORS_OFFSET = 0x2000;
     private static final int PENDING_OFFSET = 0x3000;
@@ -142,10 +145,18 @@ public final class NvmeDevice implements VfioDevice {
     /** The configuration or the bundle goes; the adapter has closed the running device. */
     @Deactivate
     public void stop() {
-        registrations.forEach(ServiceRegistration::unregister);
+        registrations.forEach(NvmeDevice::unregister);
         virtualFunctions.forEach(NvmeDevice::stop);
         running.ifPresent(RunningNvme::close);
         subsystem.close();
+    }
+
+    private static void unregister(ServiceRegistration<VfioDevice> registration) {
+        try {
+            registration.unregister();
+        } catch (IllegalStateException stopped) {
+            LOG.trace("the framework took the service of a virtual function back before", stopped);
+        }
     }
 
     @Override

@@ -70,6 +70,10 @@ final class RunningNvme implements RunningDevice {
         worker.signal();
     }
 
+    void flush() {
+        controller.flush();
+    }
+
     /** What clients wrote to registers that they map counts, although nobody has looked at it yet. */
     byte[] save() {
         polled.ifPresent(PolledRegisters::takeWritten);
