@@ -135,6 +135,23 @@ class QueueTest {
         passes(0, 5);
     }
 
+    /** VMMs exchange it after DRIVER_OK; what the device called in between would be lost. */
+    @Test
+    void whoeverTakesTheCallsOfARunningQueueIsCalledOnce() {
+        int next = rig.client.eventfd();
+        rig.map(0);
+        running(0, 0);
+        passes(0, 1);
+        assertThat(rig.request(VhostRequest.VHOST_SET_VRING_CALL, 0, next)).isEqualTo("0");
+        assertThat(rig.client.eventfd(next).read()).isEqualTo(1);
+        assertThat(rig.client.eventfd(call).read()).isZero();
+        assertThat(rig.request(VhostRequest.VHOST_SET_VRING_CALL, 1, call)).isEqualTo("0");
+        assertThat(rig.client.eventfd(call).read()).as("of a queue that does not run").isZero();
+        rig.offer(1, (byte) 2);
+        rig.client.eventfd(kick).write();
+        assertThat(rig.client.eventfd(next).read()).isEqualTo(1);
+    }
+
     private void batch(int type) {
         assertThat(rig.write(Rig.message(2, 0, type, 0, 0, 0, 0))).isEqualTo("72");
     }

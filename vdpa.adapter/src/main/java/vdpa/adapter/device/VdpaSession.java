@@ -354,9 +354,13 @@ public final class VdpaSession implements VdpaHost, AutoCloseable {
         });
     }
 
-    /** Takes over an eventfd that calls a queue's driver. */
+    /** Takes over an eventfd that calls a queue's driver. It may have been called by the former one, which nobody looks at any more. */
     public void callBy(int index, Eventfd eventfd) {
+        assert lock.isHeldByCurrentThread();
         queues[index].call(eventfd);
+        if (queues[index].live) {
+            eventfd.signal();
+        }
     }
 
     /** Takes over an eventfd that tells of a queue's errors. */
