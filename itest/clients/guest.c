@@ -2,6 +2,7 @@
 // the serial console about it in lines that begin with "@@ ", and powers off.
 //
 //   work=check:64,speed,churn:5    what to do, in this order; check and churn leave the disk changed; guest_net.c has more
+//                                  together:5 is churn:5 and traffic:5 at once
 //   seed=1                         of the bytes that are written
 //   disk=nvme0n1                   which disk, or none
 //   load=virtio_net.virtio_blk     kernel modules of the archive, in this order
@@ -31,6 +32,7 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -266,6 +268,18 @@ static int load_modules(void) {
   return 1;
 }
 
+static void together(int seconds, const char *peer) {
+  fflush(stdout);
+  pid_t other = fork();
+  if (other == 0) {
+    churn(seconds);
+    fflush(stdout);
+    _exit(0);
+  }
+  net_task("traffic", seconds, peer);
+  waitpid(other, NULL, 0);
+}
+
 static void all_work(void) {
   char *work = strdup(word("work", "check:64")), *rest;
   if (getenv("seed")) seed = strtoull(getenv("seed"), NULL, 10);
@@ -274,6 +288,7 @@ static void all_work(void) {
     if (!strncmp(task, "check", 5)) check(amount);
     else if (!strncmp(task, "speed", 5)) speed();
     else if (!strncmp(task, "churn", 5)) churn(amount);
+    else if (!strncmp(task, "together", 8)) together(amount, word("peer", ""));
     else if (!strncmp(task, "echo", 4)) net_echo(word("address", ""));
     else if (!net_task(task, amount, word("peer", ""))) printf("@@ error work %s\n", task);
   }

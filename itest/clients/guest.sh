@@ -208,7 +208,7 @@ folder=$(mktemp -d)
 report=$folder/report
 : >"$report"
 background=()
-trap 'kill "${background[@]}" 2>/dev/null; rm -rf "$folder"' EXIT
+trap 'kill "${background[@]}" 2>/dev/null || true; rm -rf "$folder"' EXIT
 if [[ -n $tap ]]; then
   command -v ip >/dev/null || skip 'ip is missing (package iproute2)'
   ip address replace "$peer/24" dev "$tap"
