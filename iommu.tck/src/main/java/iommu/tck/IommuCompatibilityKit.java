@@ -108,6 +108,15 @@ public abstract class IommuCompatibilityKit {
     }
 
     @Nested
+    @DisplayName("requests that wait for absent pages")
+    class PageRequests extends PageRequestContract {
+        @Override
+        BackendUnderTest backend() {
+            return IommuCompatibilityKit.this.backend();
+        }
+    }
+
+    @Nested
     @DisplayName("hardware is exchanged under DMA")
     class Swap extends SwapContract {
         @Override

@@ -135,6 +135,27 @@ enum Defect {
     FAILED_TRACKING_LEAKS_A_FRAME("Exhaustion.dirtyTrackingFailsToStartWithoutATrace"),
     UNMAP_TAKES_FRAMES("Exhaustion.unmapNeedsNoMemory"),
 
+    // Requests that wait for absent pages
+    PAGE_REQUESTS_NAME_THE_BYTE("PageRequests.aRequestNamesPageAndAccess"),
+    PAGE_REQUESTS_WITHOUT_PASID("PageRequests.aRequestNamesThePasid"),
+    REQUESTS_FORGOTTEN_AFTER_THE_WAIT("PageRequests.aWriteArrivesOnceThePageIsThere", "PageRequests.aReadSeesWhatThePageHolds"),
+    ONE_PAGE_PER_REQUEST("PageRequests.aLongRequestAsksForEveryPageThatIsAbsent"),
+    PAGES_ASKED_FOR_THAT_NOBODY_WANTS("PageRequests.aLongRequestAsksForEveryPageThatIsAbsent"),
+    ONLY_PLAIN_REQUESTS_ASK("PageRequests.scatteredPiecesAndAtomicsWaitToo", "PageRequests.pagesComeAndGoUnderDevicesThatAsk"),
+    INVALID_ANSWERS_TRIED_AGAIN("PageRequests.anInvalidAnswerIsAFault"),
+    UNHEARD_PAGE_REQUESTS_WAIT("PageRequests.whereNobodyAnswersTheRequestFaultsAtOnce"),
+    EVERYBODY_ASKS("PageRequests.anEndpointThatCannotAskFaults"),
+    BLOCKED_REQUESTS_ASK("PageRequests.whereNothingIsAttachedNoPageIsAskedFor"),
+    WAITS_INSIDE_THE_REQUEST("PageRequests.changesDoNotWaitForUserSpace"),
+    ANSWERS_OF_ANY_GROUP("PageRequests.wrongAnswersAreIgnored"),
+    ANSWERS_IN_ORDER_ONLY("PageRequests.answersComeInAnyOrder"),
+    PAGE_REQUESTS_WAIT_FOR_EVER("PageRequests.withoutAnAnswerTheRequestFaultsInTime"),
+    PROMISED_PAGES_ASKED_FOR_FOR_EVER("PageRequests.aPageThatIsPromisedAndDoesNotComeIsAFaultInTheEnd"),
+    BLOCK_LEAVES_WAITS("PageRequests.blockEndsTheWait"),
+    ATTACH_ENDS_WAITS("PageRequests.attachSendsWhoWaitsThroughTheNewTable"),
+    CLOSE_LEAVES_WAITS("PageRequests.closingThePortEndsTheWait", "PageRequests.releaseEndsTheWait",
+            "PageRequests.hardwareIsExchangedUnderARequestThatWaits"),
+
     // Ends
     CLOSED_PORTS_SERVE("Lifecycle.aClosedPortAnswersClosedAndMovesNothing", "Lifecycle.onceClosedUnderDmaNothingIsInFlight",
             "Lifecycle.onceReleasedUnderDmaNothingIsInFlight", "Lifecycle.releaseClosesThePorts",
