@@ -225,7 +225,7 @@ public final class Context implements IommufdContext {
             Optional<FaultQueueObject> faults = own(options.faults());
             SpaceTable table = SpaceTable.create(rack, space.space(),
                     new PagingOptions(options.nestParent(), options.dirtyTracking(), options.pasid()), data, known.fabricEndpoint(),
-                    faults.map(queue -> queue));
+                    Optional.of(space.faultReceiver(faults)));
             return publish(new PagingHwptObject(space, table, false, faults));
         });
     }

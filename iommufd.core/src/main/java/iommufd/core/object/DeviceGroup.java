@@ -92,7 +92,8 @@ final class DeviceGroup {
                 }
             }
         }
-        SpaceTable table = SpaceTable.create(context.rack(), ioas.space(), PagingOptions.PLAIN, Optional.empty(), device.fabricEndpoint(), Optional.empty());
+        SpaceTable table = SpaceTable.create(context.rack(), ioas.space(), PagingOptions.PLAIN, Optional.empty(), device.fabricEndpoint(),
+                Optional.of(ioas.faultReceiver(Optional.empty())));
         PagingHwptObject made = new PagingHwptObject(ioas, table, true, Optional.empty());
         context.publish(made);
         try {

@@ -7,11 +7,15 @@ import iommufd.api.Ioas;
 import iommufd.api.IommufdException;
 import iommufd.api.IovaRange;
 import iommufd.api.IovaRanges;
+import iommufd.api.OnDemandMapping;
+import iommufd.api.OnDemandOptions;
 import iommufd.api.memory.UserMemory;
+import iommufd.core.fabric.PageRequestReceiver;
 import iommufd.core.space.IovaSpace;
 import iommufd.core.space.PinCharge;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /** An IO address space under a number. Mapping takes no lock of the context. */
 final class IoasObject extends ContextObject implements Ioas {
@@ -19,6 +23,7 @@ final class IoasObject extends ContextObject implements Ioas {
     /** Tables that attaching made, in order. */
     private final List<PagingHwptObject> automaticHwpts = new ArrayList<>();
     private volatile Payer lastPayer;
+    private final DemandPager pager;
 
     private record Payer(ContextOwner owner, PinCharge charge) {}
 
@@ -26,6 +31,12 @@ final class IoasObject extends ContextObject implements Ioas {
         super(context);
         space = new IovaSpace(charge);
         lastPayer = new Payer(null, charge);
+        pager = new DemandPager(space);
+    }
+
+    /** Who answers page requests that meet a table of this address space. @param others for IOVA that nobody mapped on demand */
+    PageRequestReceiver faultReceiver(Optional<FaultQueueObject> others) {
+        return pager.before(others.map(queue -> queue));
     }
 
     IovaSpace space() {
@@ -45,6 +56,7 @@ final class IoasObject extends ContextObject implements Ioas {
     @Override
     void release() {
         context().forgetVfioIoas(this);
+        pager.close();
         space.close();
     }
 
@@ -92,6 +104,17 @@ final class IoasObject extends ContextObject implements Ioas {
             lastPayer = known;
         }
         return known.charge();
+    }
+
+    @Override
+    public OnDemandMapping mapOnDemand(long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access, OnDemandOptions options) {
+        checkAlive();
+        OnDemandMapping mapping = pager.add(iova, memory, address, lengthBytes, access, options);
+        if (destroyed()) {
+            pager.close();
+            checkAlive();
+        }
+        return mapping;
     }
 
     @Override

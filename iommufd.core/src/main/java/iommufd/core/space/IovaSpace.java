@@ -335,6 +335,9 @@ public final class IovaSpace {
                 throw new IommufdException(Errno.EADDRINUSE, "%s must be reserved, but 0x%x..0x%x is mapped; unmap it first"
                         .formatted(range, mapped.iova, mapped.lastIova));
             }
+            if (mappings.layout.overlapsPromised(range)) {
+                throw new IommufdException(Errno.EADDRINUSE, "%s must be reserved, but a part of it is mapped on demand".formatted(range));
+            }
             if (mappings.layout.overlapsAllowed(range)) {
                 throw new IommufdException(Errno.EADDRINUSE, "%s must be reserved, but was allowed for mapping".formatted(range));
             }
@@ -345,6 +348,59 @@ public final class IovaSpace {
     /** Gives back everything {@code owner} reserved. Never fails. */
     public void unreserve(Object owner) {
         locked(() -> mappings.layout.unreserve(owner));
+    }
+
+    /**
+     * From now on only {@code owner} (told apart by identity) maps in the range, by {@link #mapPromised}; nothing is pinned.
+     *
+     * @throws IommufdException as {@link #mapAt}
+     */
+    public void promise(Object owner, long iova, long lengthBytes) {
+        locked(() -> mappings.promise(owner, iova, lengthBytes));
+    }
+
+    /**
+     * Maps a part of what {@code owner} was promised.
+     *
+     * @throws IommufdException {@link Errno#ENOENT} if it is not promised any more; {@link Errno#EEXIST} if it is mapped; else as
+     *         {@link #mapAt}
+     */
+    public void mapPromised(Object owner, long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access) {
+        mappings.mapPromised(owner, iova, memory, address, lengthBytes, access);
+    }
+
+    /**
+     * Unmaps what is mapped in a promised range and ends the promise.
+     *
+     * @throws IommufdException as {@link #unmap}; the promise holds then
+     */
+    public void endPromise(Object owner, long iova, long lengthBytes) {
+        long last = IovaBounds.lastOf(iova, lengthBytes);
+        boolean[] ended = {false};
+        while (!ended[0]) {
+            mappings.unmap(iova, last);
+            locked(() -> {
+                ended[0] = mappings.areas.firstOverlapping(iova, last) == null;
+                if (ended[0]) {
+                    mappings.layout.unreserve(owner);
+                }
+            });
+        }
+    }
+
+    /** Unmaps what is mapped wholly inside. Nothing mapped is no error. @return bytes @throws IommufdException as {@link #unmap} */
+    public long unmapIfMapped(long iova, long lengthBytes) {
+        return mappings.unmap(iova, IovaBounds.lastOf(iova, lengthBytes));
+    }
+
+    /** Bytes mapped by areas that overlap a range. */
+    public long mappedBytes(long iova, long lengthBytes) {
+        iovaLock.readLock().lock();
+        try {
+            return mappings.mappedBytes(iova, IovaBounds.lastOf(iova, lengthBytes));
+        } finally {
+            iovaLock.readLock().unlock();
+        }
     }
 
     /** A client's software access. */
