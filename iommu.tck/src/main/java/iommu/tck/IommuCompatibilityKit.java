@@ -81,6 +81,15 @@ public abstract class IommuCompatibilityKit {
     }
 
     @Nested
+    @DisplayName("entries change their size under DMA")
+    class Resizing extends ResizingContract {
+        @Override
+        BackendUnderTest backend() {
+            return IommuCompatibilityKit.this.backend();
+        }
+    }
+
+    @Nested
     @DisplayName("errors leave everything as it was")
     class Refusal extends RefusalContract {
         @Override

@@ -111,6 +111,22 @@ enum Defect {
     DIRTY_COMPARES_SIGNED("WildAddress.dirtyPagesOfTheWholeAddressSpaceAreRead"),
     DIRTY_FORGOTTEN_BY_CLOSING_A_PORT("Swap.noWrittenPageIsForgottenWhileHardwareIsExchanged"),
 
+    // Entries that change their size
+    SPLIT_DOES_NOTHING("Resizing.aSplitChangesNothingButTheSize", "Resizing.wildRangesAreHarmless"),
+    SPLIT_REPEATS_THE_FIRST_PAGE("Resizing.aSplitChangesNothingButTheSize"),
+    MERGE_DOES_NOTHING("Resizing.aMergeChangesNothingButTheSize", "Resizing.whatWasSplitMergesToTheLargestEntryAgain"),
+    SPLIT_GOES_TO_THE_SMALLEST("Resizing.aSplitGoesAsFarAsAskedFor"),
+    SPLIT_GRANTS_EVERYTHING("Resizing.rightsStayAsTheyAre"),
+    MERGE_IGNORES_RIGHTS("Resizing.onlyWhatIsAlikeIsMerged"),
+    MERGE_IGNORES_MEMORY("Resizing.onlyWhatIsAlikeIsMerged"),
+    MERGE_LEAVES_ITS_RANGE("Resizing.aMergeStaysInItsRange"),
+    SPLIT_FORGETS_WRITES("Resizing.whatIsWrittenStaysWritten", "Resizing.noWrittenPageIsForgottenWhileEntriesChangeTheirSize"),
+    MERGE_FORGETS_WRITES("Resizing.whatIsWrittenStaysWritten", "Resizing.noWrittenPageIsForgottenWhileEntriesChangeTheirSize"),
+    MERGE_CALLS_EVERYTHING_WRITTEN("Resizing.whatIsWrittenStaysWritten"),
+    RESIZING_WITH_A_GAP("Resizing.dmaNeverMissesWhileEntriesChangeTheirSize"),
+    FAILED_SPLIT_LEAVES_A_HOLE("Resizing.aSplitThatRunsOutOfMemoryChangesNoTranslation"),
+    MERGE_LEAKS_FRAMES("Resizing.resizingForeverTakesNoMoreFrames"),
+
     // Requests that must be refused
     MAP_OVERWRITES("Refusal.mappingOverAMappingIsRefusedWhole", "Refusal.aLargePageIsNotMappedOverASmallOneNorTheOtherWayRound"),
     MAP_LEAVES_WHAT_CAME_BEFORE_THE_CONFLICT("Refusal.aMapThatMeetsAnotherFarBehindIsUndoneFromItsStart",

@@ -26,6 +26,7 @@ public final class RadixTable implements AutoCloseable {
     private final long root;
     private final int top;
     private final SingleLeaf singleLeaf;
+    private final LeafResizing resizing;
     private final long[] spares = new long[SPARE_TABLES];
     private int spareCount;
     private long[] unlinked = new long[64];
@@ -39,6 +40,7 @@ public final class RadixTable implements AutoCloseable {
         top = format.levels - 1;
         root = pool.allocate(format.tableBytesLg2[top]);
         singleLeaf = new SingleLeaf(format, pool, root);
+        resizing = new LeafResizing(this, format, pool, entries);
     }
 
     /** Physical address of the top table. */
@@ -197,7 +199,7 @@ public final class RadixTable implements AutoCloseable {
         pool.addLive(parent, 1);
     }
 
-    private long takeTable(int level, boolean zeroed) {
+    long takeTable(int level, boolean zeroed) {
         if (spareCount > 0 && format.tableBytesLg2[level] == format.tableBytesLg2[0]) {
             long table = spares[--spareCount];
             if (zeroed) {
@@ -340,7 +342,7 @@ public final class RadixTable implements AutoCloseable {
         unlinkOne(table, level);
     }
 
-    private void unlinkOne(long table, int level) {
+    void unlinkOne(long table, int level) {
         if (unlinkedCount == unlinked.length) {
             unlinked = Arrays.copyOf(unlinked, unlinkedCount * 2);
         }
@@ -366,6 +368,49 @@ public final class RadixTable implements AutoCloseable {
             }
         }
         unlinkedCount = 0;
+    }
+
+    /**
+     * Splits leaves that overlap the range and are larger than {@code pageBytes}, under walks and without a moment in which they miss;
+     * each new leaf allows the same and is dirty if the old one was. Serialize with readers of dirty marks; then invalidate.
+     *
+     * @param pageBytes one of the format's page sizes
+     * @return leaves split
+     * @throws IommufdException {@link Errno#ENOMEM}: those before stay split
+     */
+    public long split(long iova, long lastIova, long pageBytes) {
+        int target = 0;
+        while (target < top && format.shift[target] < Long.numberOfTrailingZeros(pageBytes)) {
+            target++;
+        }
+        long last = Long.compareUnsigned(lastIova, format.inputLast) < 0 ? lastIova : format.inputLast;
+        return top == 0 || target == top || Long.compareUnsigned(iova, last) > 0 ? 0 : resizing.split(root, top, iova, last, target);
+    }
+
+    /**
+     * Puts leaves in the range together to larger ones, as large as the format, alignment and contiguity allow; a new leaf is dirty if
+     * one of the old ones was. As {@link #split}; if {@link #hasMerged}, invalidate, then {@link #finishMerge}, then {@link #recycle}.
+     *
+     * @return leaves made
+     */
+    public long merge(long iova, long lastIova) {
+        long last = Long.compareUnsigned(lastIova, format.inputLast) < 0 ? lastIova : format.inputLast;
+        return top == 0 || Long.compareUnsigned(iova, last) > 0 ? 0 : resizing.merge(root, top, iova, last);
+    }
+
+    /** Whether tables became leaves that {@link #finishMerge} has not seen yet. */
+    public boolean hasMerged() {
+        return resizing.hasMerged();
+    }
+
+    /** No walk uses tables that became leaves any more: takes their last dirty marks over. */
+    public void finishMerge() {
+        resizing.finish();
+    }
+
+    /** Size of the leaf that maps a byte; 0 for a hole. As {@link #translate}. */
+    public long leafBytes(long iova) {
+        return singleLeaf.leafBytes(iova);
     }
 
     /** Physical address of a mapped byte, or {@link PagingDomain#UNMAPPED}. Beside writers it may see either side of a change. */

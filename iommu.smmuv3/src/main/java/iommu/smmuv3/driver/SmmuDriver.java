@@ -90,6 +90,11 @@ public final class SmmuDriver implements IommuHardware, AutoCloseable {
         }
     }
 
+    /** Whether the size of a valid leaf may change without taking it away first (§3.21.1, BBML). */
+    boolean resizesInPlace() {
+        return (get(IDR3) & IDR3_BBML) == IDR3_BBML2;
+    }
+
     /** All or nothing. */
     private long[] allocate(TableMemory memory) {
         int[] sizesLg2 = {TableMemory.MIN_FRAME_LG2, TableMemory.MIN_FRAME_LG2, StreamTable.topLg2(streamIdBits)};

@@ -11,6 +11,7 @@ import iommufd.api.IovaRange;
 import iommufd.api.hardware.DirtySink;
 import iommufd.api.hardware.DirtyTracking;
 import iommufd.api.hardware.DomainGeometry;
+import iommufd.api.hardware.IopteResizing;
 import iommufd.api.hardware.PagingDomain;
 import iommufd.api.hardware.PagingOptions;
 import iommufd.api.memory.PinnedRuns;
@@ -167,6 +168,12 @@ final class SmmuPagingDomain implements PagingDomain {
         return tracksDirty ? Optional.of(new DirtyDescriptors()) : Optional.empty();
     }
 
+    /** Level 2 of break-before-make: the size of a valid entry may change in place. */
+    @Override
+    public Optional<IopteResizing> resizing() {
+        return driver.resizesInPlace() ? Optional.of(new Resizing()) : Optional.empty();
+    }
+
     @Override
     public void close() {
         invalidateAll();
@@ -192,6 +199,41 @@ final class SmmuPagingDomain implements PagingDomain {
             if (Long.compareUnsigned(iova, last) <= 0 && reader.read(iova, last, clear, sink) && clear) {
                 invalidate(iova, last, true);   // cached as writable: the next write must walk again
             }
+        }
+    }
+
+    private final class Resizing implements IopteResizing {
+        @Override
+        public long split(long iova, long lastIova, long pageBytes) {
+            try {
+                return table.split(iova, lastIova, pageBytes);
+            } finally {
+                invalidateAround(iova, lastIova);
+            }
+        }
+
+        @Override
+        public long merge(long iova, long lastIova) {
+            long merged = table.merge(iova, lastIova);
+            if (table.hasMerged()) {
+                invalidateAround(iova, lastIova);
+                table.finishMerge();
+                table.recycle();
+            }
+            return merged;
+        }
+
+        /** An entry that was split may reach beyond the range. */
+        private void invalidateAround(long iova, long lastIova) {
+            if (Long.compareUnsigned(iova, geometry.aperture().last()) <= 0) {
+                long inside = Long.highestOneBit(geometry.pageSizes()) - 1;
+                invalidate(iova & ~inside, clamped(lastIova | inside), false);
+            }
+        }
+
+        @Override
+        public long entryBytes(long iova) {
+            return table.leafBytes(iova);
         }
     }
 }

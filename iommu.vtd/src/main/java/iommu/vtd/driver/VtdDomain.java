@@ -6,6 +6,7 @@ import iommufd.api.DmaAccess;
 import iommufd.api.IovaRange;
 import iommufd.api.hardware.DirtyTracking;
 import iommufd.api.hardware.DomainGeometry;
+import iommufd.api.hardware.IopteResizing;
 import iommufd.api.hardware.PagingDomain;
 import iommufd.api.memory.PinnedRuns;
 import java.util.ArrayList;
@@ -34,6 +35,7 @@ final class VtdDomain implements PagingDomain {
     private final int domainId;
     private final DomainGeometry geometry;
     private final Optional<DirtyTracking> dirtyTracking;
+    private final IopteResizing resizing = new Resizing();
     private final AttachedPasids pasids = new AttachedPasids();
     /** Guarded by this. */
     private final List<Attachment> attachments = new ArrayList<>();
@@ -139,6 +141,11 @@ final class VtdDomain implements PagingDomain {
         return dirtyTracking;
     }
 
+    @Override
+    public Optional<IopteResizing> resizing() {
+        return Optional.of(resizing);
+    }
+
     /** An entry is about to refer to the table. An unmap that does not see this user is seen by the user. */
     synchronized void join(VtdEndpoint endpoint, int pasid) {
         attachments.add(new Attachment(endpoint, pasid));
@@ -176,5 +183,43 @@ final class VtdDomain implements PagingDomain {
         queue.domain(domainId);
         table.close();
         driver.domainIds().free(domainId);
+    }
+
+    /** Only the size changes, so caches may hold the old entry until they are invalidated (§4.5.2, §6.5.2.5). */
+    private final class Resizing implements IopteResizing {
+        @Override
+        public long split(long iova, long lastIova, long pageBytes) {
+            try {
+                return table.split(iova, lastIova, pageBytes);
+            } finally {
+                invalidateAround(iova, lastIova);
+            }
+        }
+
+        @Override
+        public long merge(long iova, long lastIova) {
+            long merged = table.merge(iova, lastIova);
+            if (table.hasMerged()) {
+                invalidateAround(iova, lastIova);
+                table.finishMerge();
+                table.recycle();
+            }
+            return merged;
+        }
+
+        /** An entry that was split may reach beyond the range. */
+        private void invalidateAround(long iova, long lastIova) {
+            long last = geometry.aperture().last();
+            if (Long.compareUnsigned(iova, last) <= 0) {
+                long inside = Long.highestOneBit(geometry.pageSizes()) - 1;
+                long around = lastIova | inside;
+                invalidate(iova & ~inside, Long.compareUnsigned(around, last) < 0 ? around : last, false);
+            }
+        }
+
+        @Override
+        public long entryBytes(long iova) {
+            return table.leafBytes(iova);
+        }
     }
 }
