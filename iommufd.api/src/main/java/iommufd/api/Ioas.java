@@ -100,6 +100,18 @@ public non-sealed interface Ioas extends IommufdObject, Attachable {
      */
     void setHugePages(boolean allowed);
 
+    /**
+     * Whether the page tables that attaching this address space finds or makes may be attached to PASIDs; false at first, as in Linux,
+     * where such an attach is {@link Errno#EINVAL}.
+     */
+    boolean forPasids();
+
+    /**
+     * Changes {@link #forPasids()} for attaches and replaces to come; what is attached stays. Requests with and without PASID of one
+     * device go side by side only if both go through tables made for PASIDs. No ioctl; see {@code docs/promise-pasids.md}.
+     */
+    void setForPasids(boolean forPasids);
+
     /** Sizes of the entries that every page table of this address space has: bit n for 2^n bytes; all ones without any table. */
     long pageSizes();
 

@@ -24,6 +24,7 @@ final class IoasObject extends ContextObject implements Ioas {
     private final List<PagingHwptObject> automaticHwpts = new ArrayList<>();
     private volatile Payer lastPayer;
     private final DemandPager pager;
+    private volatile boolean forPasids;
 
     private record Payer(ContextOwner owner, PinCharge charge) {}
 
@@ -174,6 +175,18 @@ final class IoasObject extends ContextObject implements Ioas {
     public void setHugePages(boolean allowed) {
         checkAlive();
         space.setHugePages(allowed);
+    }
+
+    @Override
+    public boolean forPasids() {
+        checkAlive();
+        return forPasids;
+    }
+
+    @Override
+    public void setForPasids(boolean made) {
+        checkAlive();
+        forPasids = made;
     }
 
     @Override

@@ -451,6 +451,38 @@ public final class IovaSpace {
         DirtyHarvest.read(mappings, domain, iova, lengthBytes, pageSizeBytes, bitmap, clear);
     }
 
+    /**
+     * Splits entries by which {@code domain} shows mappings in the range, to {@code pageBytes}, while DMA goes on. Dirty pages of the
+     * domain must not be read meanwhile.
+     *
+     * @return entries split
+     * @throws IommufdException {@link Errno#EINVAL} for a page size the domain has not; {@link Errno#EOPNOTSUPP};
+     *         {@link Errno#ENOMEM}: some are split
+     */
+    public long splitEntries(PagingDomain domain, long iova, long last, long pageBytes) {
+        domainsLock.lock();
+        try {
+            return EntrySizes.split(mappings, domain, iova, last, pageBytes);
+        } finally {
+            domainsLock.unlock();
+        }
+    }
+
+    /**
+     * Puts entries of {@code domain} together, inside each mapping of the range; as {@link #splitEntries}.
+     *
+     * @return entries made
+     * @throws IommufdException {@link Errno#EINVAL} if huge pages are forbidden; {@link Errno#EOPNOTSUPP}
+     */
+    public long mergeEntries(PagingDomain domain, long iova, long last) {
+        domainsLock.lock();
+        try {
+            return EntrySizes.merge(mappings, domain, iova, last);
+        } finally {
+            domainsLock.unlock();
+        }
+    }
+
     /** As {@link #recharge(List, PinCharge)} for this space alone. */
     public void recharge(PinCharge newCharge) {
         recharge(List.of(this), newCharge);

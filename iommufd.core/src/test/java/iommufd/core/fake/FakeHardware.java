@@ -33,6 +33,8 @@ public final class FakeHardware implements IommuHardware {
     public volatile List<ReservedRegion> reservedRegions = List.of();
     public volatile Predicate<EndpointDescription> accepts = description -> true;
     public volatile boolean tracksDirty = true;
+    /** Tables made from now on have entries of 64 KiB as well, whose size can change. */
+    public volatile boolean largeEntries;
 
     public FakeHardware(String name, String vendor) {
         this.name = name;

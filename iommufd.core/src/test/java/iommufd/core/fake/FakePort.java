@@ -117,7 +117,7 @@ final class FakePort implements HardwarePort {
             return -1;
         }
         if (write && paging.tracking) {
-            entry.dirty = true;
+            entry.leaf.dirty = true;
         }
         return entry.physicalAddress + (address & FakePagingDomain.PAGE - 1);
     }
