@@ -27,6 +27,8 @@ public final class RadixTable implements AutoCloseable {
     private final int top;
     private final SingleLeaf singleLeaf;
     private final LeafResizing resizing;
+    /** Someone else's table: read only. */
+    private final boolean foreign;
     private final long[] spares = new long[SPARE_TABLES];
     private int spareCount;
     private long[] unlinked = new long[64];
@@ -34,13 +36,28 @@ public final class RadixTable implements AutoCloseable {
 
     /** An empty table. @throws IommufdException {@link Errno#ENOMEM} */
     public RadixTable(TableFormat format, TablePool pool) {
+        this(format, pool, pool.allocate(format.tableBytesLg2[format.levels - 1]), false);
+    }
+
+    private RadixTable(TableFormat format, TablePool pool, long root, boolean foreign) {
         this.format = format;
         this.pool = pool;
+        this.root = root;
+        this.foreign = foreign;
         entries = new TableEntries(format);
         top = format.levels - 1;
-        root = pool.allocate(format.tableBytesLg2[top]);
         singleLeaf = new SingleLeaf(format, pool, root);
         resizing = new LeafResizing(this, format, pool, entries);
+    }
+
+    /** Someone else's table, such as a hypervisor's: {@link #translate} and {@link #leafBytes} work, changes are not to be had here. */
+    public static RadixTable foreign(TableFormat format, TablePool pool, long root) {
+        return new RadixTable(format, pool, root, true);
+    }
+
+    /** Whether it is someone else's. */
+    public boolean isForeign() {
+        return foreign;
     }
 
     /** Physical address of the top table. */
@@ -60,6 +77,9 @@ public final class RadixTable implements AutoCloseable {
      * @throws IommufdException as {@link PagingDomain#map}; {@link Errno#EINVAL} for no runs or misalignment
      */
     public void map(long iova, PinnedRuns runs, DmaAccess access, boolean smallestOnly) {
+        if (foreign) {
+            throw new IommufdException(Errno.EOPNOTSUPP, "the table is another's: nothing is mapped in it here");
+        }
         if (runs.count() == 1
                 && singleLeaf.map(iova, runs.physicalAddress(0), runs.lengthBytes(0), access, smallestOnly)) {
             return;
@@ -252,6 +272,9 @@ public final class RadixTable implements AutoCloseable {
      * @throws IllegalStateException if a leaf would be cut
      */
     public long unmap(long iova, long lastIova) {
+        if (foreign) {
+            return 0;
+        }
         long bytes = singleLeaf.unmap(iova, lastIova);
         return bytes != SingleLeaf.UNUSUAL ? bytes : unmap(root, top, iova, Math.min(lastIova, format.inputLast));
     }
@@ -384,7 +407,7 @@ public final class RadixTable implements AutoCloseable {
             target++;
         }
         long last = Long.compareUnsigned(lastIova, format.inputLast) < 0 ? lastIova : format.inputLast;
-        return top == 0 || target == top || Long.compareUnsigned(iova, last) > 0 ? 0 : resizing.split(root, top, iova, last, target);
+        return foreign || top == 0 || target == top || Long.compareUnsigned(iova, last) > 0 ? 0 : resizing.split(root, top, iova, last, target);
     }
 
     /**
@@ -395,7 +418,7 @@ public final class RadixTable implements AutoCloseable {
      */
     public long merge(long iova, long lastIova) {
         long last = Long.compareUnsigned(lastIova, format.inputLast) < 0 ? lastIova : format.inputLast;
-        return top == 0 || Long.compareUnsigned(iova, last) > 0 ? 0 : resizing.merge(root, top, iova, last);
+        return foreign || top == 0 || Long.compareUnsigned(iova, last) > 0 ? 0 : resizing.merge(root, top, iova, last);
     }
 
     /** Whether tables became leaves that {@link #finishMerge} has not seen yet. */
@@ -426,6 +449,9 @@ public final class RadixTable implements AutoCloseable {
     /** Gives all tables back. No hardware refers to the root any more. */
     @Override
     public void close() {
+        if (foreign) {
+            return;
+        }
         recycle();
         while (spareCount > 0) {
             pool.free(spares[--spareCount], format.tableBytesLg2[0]);

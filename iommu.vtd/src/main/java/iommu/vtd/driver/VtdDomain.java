@@ -7,14 +7,14 @@ import iommufd.api.IovaRange;
 import iommufd.api.hardware.DirtyTracking;
 import iommufd.api.hardware.DomainGeometry;
 import iommufd.api.hardware.IopteResizing;
-import iommufd.api.hardware.PagingDomain;
+import iommufd.api.hardware.SharedDomain;
 import iommufd.api.memory.PinnedRuns;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
-/** A page table with a domain-id of its own: a second stage, or in scalable mode a first stage. */
-final class VtdDomain implements PagingDomain {
+/** A page table with a domain-id of its own: a second stage, which may be a hypervisor's, or in scalable mode a first stage. */
+final class VtdDomain implements SharedDomain {
     /** Where the domain is attached. Compared by hand: the JDK keeps generated comparisons, and with them this bundle's classes. */
     private record Attachment(VtdEndpoint endpoint, int pasid) {
         @Override
@@ -118,12 +118,20 @@ final class VtdDomain implements PagingDomain {
 
     /** Makes the unit forget a range, and takes tables back that it can no longer be walking. */
     private void flush(long first, long last) {
-        invalidate(first, last, !table.hasUnlinked());
+        invalidateEntries(first, last, !table.hasUnlinked());
         table.recycle();
     }
 
+    @Override
+    public void invalidate(long first, long last, boolean tables) {
+        long end = geometry.aperture().last();
+        if (Long.compareUnsigned(first, end) <= 0) {
+            invalidateEntries(first, Long.compareUnsigned(last, end) < 0 ? last : end, !tables);
+        }
+    }
+
     /** Returns when no request uses a former translation of the range. */
-    void invalidate(long first, long last, boolean leavesOnly) {
+    void invalidateEntries(long first, long last, boolean leavesOnly) {
         if (firstStage) {
             queue.firstStagePages(domainId, pasids, first, last, leavesOnly);
         } else {
@@ -143,7 +151,7 @@ final class VtdDomain implements PagingDomain {
 
     @Override
     public Optional<IopteResizing> resizing() {
-        return Optional.of(resizing);
+        return table.isForeign() ? Optional.empty() : Optional.of(resizing);
     }
 
     /** An entry is about to refer to the table. An unmap that does not see this user is seen by the user. */
@@ -213,7 +221,7 @@ final class VtdDomain implements PagingDomain {
             if (Long.compareUnsigned(iova, last) <= 0) {
                 long inside = Long.highestOneBit(geometry.pageSizes()) - 1;
                 long around = lastIova | inside;
-                invalidate(iova & ~inside, Long.compareUnsigned(around, last) < 0 ? around : last, false);
+                invalidateEntries(iova & ~inside, Long.compareUnsigned(around, last) < 0 ? around : last, false);
             }
         }
 

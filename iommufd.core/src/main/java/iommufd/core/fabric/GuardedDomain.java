@@ -8,7 +8,10 @@ import iommufd.api.hardware.DirtyTracking;
 import iommufd.api.hardware.DomainGeometry;
 import iommufd.api.hardware.IopteResizing;
 import iommufd.api.hardware.PagingDomain;
+import iommufd.api.hardware.SharedDomain;
 import iommufd.api.memory.PinnedRuns;
+import iommufd.api.memory.StageTwoTable;
+import iommufd.api.memory.UserMemory;
 import java.util.Optional;
 import java.util.function.LongSupplier;
 
@@ -27,6 +30,8 @@ final class GuardedDomain implements PagingDomain {
     private final Optional<IopteResizing> resizing;
     /** New mappings get the smallest entries. */
     private volatile boolean smallestOnly;
+    /** Of a hypervisor's table: how the domain is told of changes no more. */
+    private UserMemory.Subscription changes = () -> { };
 
     /** Stops all DMA through a hardware that broke, on the thread that noticed. */
     @FunctionalInterface
@@ -43,6 +48,11 @@ final class GuardedDomain implements PagingDomain {
         geometry = hardware.call("geometry", domain::geometry);
         dirtyTracking = hardware.call("dirty tracking", domain::dirtyTracking).map(Tracking::new);
         resizing = hardware.call("sizes of entries", domain::resizing).map(Resizing::new);
+    }
+
+    /** The domain is this table: from now on it is told of changes, until it is closed. */
+    void follow(StageTwoTable table) {
+        changes = table.onChange(this::tableChanged);
     }
 
     /** From now on, mappings to come get the smallest entries, or again the largest that fit. */
@@ -135,6 +145,25 @@ final class GuardedDomain implements PagingDomain {
         quiescence.stop(hardware);
     }
 
+    /** A hypervisor's table changed: no DMA uses former entries on return. Any thread, whatever locks it holds of its own. */
+    void tableChanged(long first, long last, boolean tables) {
+        if (hardware.severed() || !(domain instanceof SharedDomain shared)) {
+            return;
+        }
+        int place = watch.enter(hardware);
+        boolean late;
+        try {
+            shared.invalidate(first, last, tables);
+        } catch (RuntimeException | Error broken) {
+            stop("invalidation of a shared table", broken);
+        } finally {
+            late = watch.exit(place);
+        }
+        if (late) {
+            stop("invalidation of a shared table", null);
+        }
+    }
+
     @Override
     public long translate(long iova) {
         if (hardware.severed()) {
@@ -159,6 +188,7 @@ final class GuardedDomain implements PagingDomain {
 
     @Override
     public void close() {
+        changes.close();
         if (!hardware.severed()) {
             hardware.callAnyway("return of a page table", domain::close);
         }

@@ -6,6 +6,7 @@ import iommufd.api.IovaRange;
 import iommufd.api.NestedTable;
 import iommufd.api.hardware.DomainGeometry;
 import iommufd.api.hardware.HardwareDomain;
+import iommufd.api.hardware.PagingDomain;
 import iommufd.api.hardware.PagingOptions;
 import iommufd.api.memory.UserMemory;
 import iommufd.core.space.DirtyBitmap;
@@ -73,8 +74,10 @@ public final class SpaceTable extends TranslationTable {
 
     /** Makes the table on the seat's hardware, filled. On failure nothing has changed. */
     GuardedDomain build(Seat seat) {
-        GuardedDomain built = new GuardedDomain(seat.hardware(), seat.allocatePaging(options, data), rack.watch(), rack::quiesce);
+        PagingDomain bare = space.shared().map(table -> seat.allocateShared(options, table)).orElseGet(() -> seat.allocatePaging(options, data));
+        GuardedDomain built = new GuardedDomain(seat.hardware(), bare, rack.watch(), rack::quiesce);
         try {
+            space.shared().ifPresent(built::follow);
             if (options.dirtyTracking() && built.dirtyTracking().isEmpty()) {
                 throw new IommufdException(Errno.EOPNOTSUPP, "hardware %s made a page table without the dirty tracking it was asked for"
                         .formatted(seat.hardware()));

@@ -20,6 +20,7 @@ import iommufd.api.Viommu;
 import iommufd.api.ViommuTable;
 import iommufd.api.dma.DmaEndpoint;
 import iommufd.api.hardware.PagingOptions;
+import iommufd.api.memory.StageTwoTable;
 import iommufd.core.fabric.FabricEndpoint;
 import iommufd.core.fabric.GuestIommu;
 import iommufd.core.fabric.HardwareRack;
@@ -174,6 +175,11 @@ public final class Context implements IommufdContext {
     OptionalInt deviceId(FabricEndpoint endpoint) {
         Integer id = deviceIds.get(endpoint);
         return id == null ? OptionalInt.empty() : OptionalInt.of(id);
+    }
+
+    @Override
+    public Ioas allocateIoas(StageTwoTable table) {
+        return control(() -> publish(new IoasObject(this, charge, Optional.of(table))));
     }
 
     @Override

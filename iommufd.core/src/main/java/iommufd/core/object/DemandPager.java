@@ -24,12 +24,15 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntPredicate;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Answers page requests for the parts of one address space that are mapped on demand: one thread per space pins and maps chunks, in
+ * Answers page requests for the parts of one address space that are mapped on demand, or for all of a hypervisor's: one thread per space pins and maps chunks, in
  * the order devices asked, and answers. Thread-safe; its monitor guards regions and groups, and nothing is called under it.
  */
 final class DemandPager {
+    private static final Logger LOG = LoggerFactory.getLogger(DemandPager.class);
     private static final long IDLE_THREAD_SECONDS = 1;
     /** As of a fault queue: a device that floods is refused. */
     private static final int MAX_GROUPS = 1 << 16;
@@ -47,6 +50,13 @@ final class DemandPager {
         void answer(FaultResponse response) {
             endpoint.seat().respond(new PageResponse(pasid, groupIndex, response));
         }
+    }
+
+    /** What pages come from. */
+    @FunctionalInterface
+    interface PageSource {
+        /** On the pager's thread. @return whether the page is there */
+        boolean serve(PageRequest request);
     }
 
     DemandPager(IovaSpace space) {
@@ -80,9 +90,12 @@ final class DemandPager {
         regions.remove(region.iova());
     }
 
-    private synchronized Optional<DemandRegion> regionAt(long iova) {
+    private synchronized Optional<PageSource> sourceAt(long iova) {
+        if (space.shared().isPresent()) {
+            return Optional.of(request -> space.shared().get().populate(request.iova(), request.access()));
+        }
         Map.Entry<Long, DemandRegion> at = regions.floorEntry(iova);
-        return Optional.ofNullable(at).map(Map.Entry::getValue).filter(region -> region.covers(iova));
+        return Optional.ofNullable(at).map(Map.Entry::getValue).filter(region -> region.covers(iova)).map(region -> region);
     }
 
     /** A receiver for one table: what nobody mapped on demand is {@code others}' business. */
@@ -110,7 +123,7 @@ final class DemandPager {
     private synchronized Optional<Boolean> take(FabricEndpoint endpoint, PageRequest request, boolean alone) {
         GroupKey key = new GroupKey(endpoint, request.pasid(), request.groupIndex());
         List<PageRequest> group = incomplete.get(key);
-        if (group == null && (closed || regionAt(request.iova()).isEmpty())) {
+        if (group == null && (closed || sourceAt(request.iova()).isEmpty())) {
             return alone ? Optional.of(false) : Optional.empty();
         }
         if (group == null) {
@@ -154,9 +167,18 @@ final class DemandPager {
         }
         boolean there = true;
         for (PageRequest request : group) {
-            there = there && regionAt(request.iova()).map(region -> region.serve(request)).orElse(false);
+            there = there && sourceAt(request.iova()).map(source -> serve(source, request)).orElse(false);
         }
         key.answer(there ? FaultResponse.SUCCESS : FaultResponse.INVALID);
+    }
+
+    private static boolean serve(PageSource source, PageRequest request) {
+        try {
+            return source.serve(request);
+        } catch (RuntimeException broken) {
+            LOG.info("a page at 0x{} could not be had", Long.toHexString(request.iova()), broken);
+            return false;
+        }
     }
 
     private void discard(FabricEndpoint endpoint, IntPredicate pasids, boolean answer) {

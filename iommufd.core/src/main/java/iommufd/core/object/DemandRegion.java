@@ -18,7 +18,7 @@ import org.slf4j.LoggerFactory;
  * One range that is mapped on demand. Chunks are areas of the space, a chunk each or, where memory is not to be had, single pages.
  * Pages are served by the pager's one thread; everything else is called from any.
  */
-final class DemandRegion implements OnDemandMapping {
+final class DemandRegion implements OnDemandMapping, DemandPager.PageSource {
     private static final Logger LOG = LoggerFactory.getLogger(DemandRegion.class);
     private static final long PAGE_BYTES = UserMemory.PAGE_BYTES;
 
@@ -51,8 +51,8 @@ final class DemandRegion implements OnDemandMapping {
         return Long.compareUnsigned(address - iova, lengthBytes) < 0;
     }
 
-    /** On the pager's thread. @return whether the page is there */
-    boolean serve(PageRequest request) {
+    @Override
+    public boolean serve(PageRequest request) {
         boolean there = (request.access().bits() & ~access.bits()) == 0 && mapAround(request.iova());
         (there ? served : refused).incrementAndGet();
         return there;

@@ -9,6 +9,7 @@ import iommufd.api.IovaRange;
 import iommufd.api.IovaRanges;
 import iommufd.api.OnDemandMapping;
 import iommufd.api.OnDemandOptions;
+import iommufd.api.memory.StageTwoTable;
 import iommufd.api.memory.UserMemory;
 import iommufd.core.fabric.PageRequestReceiver;
 import iommufd.core.space.IovaSpace;
@@ -29,8 +30,13 @@ final class IoasObject extends ContextObject implements Ioas {
     private record Payer(ContextOwner owner, PinCharge charge) {}
 
     IoasObject(Context context, PinCharge charge) {
+        this(context, charge, Optional.empty());
+    }
+
+    /** @param shared a hypervisor's table, if this address space is that */
+    IoasObject(Context context, PinCharge charge, Optional<StageTwoTable> shared) {
         super(context);
-        space = new IovaSpace(charge);
+        space = new IovaSpace(charge, shared);
         lastPayer = new Payer(null, charge);
         pager = new DemandPager(space);
     }
@@ -61,6 +67,13 @@ final class IoasObject extends ContextObject implements Ioas {
         space.close();
     }
 
+    private void checkMappable() {
+        checkAlive();
+        if (space.shared().isPresent()) {
+            throw new IommufdException(Errno.EOPNOTSUPP, this + " is a hypervisor's page table: what it maps, devices see; nothing is mapped here");
+        }
+    }
+
     /** A map that raced with the end of the object would pin for nobody. */
     private void undoIfDestroyed() {
         if (destroyed()) {
@@ -71,7 +84,7 @@ final class IoasObject extends ContextObject implements Ioas {
 
     @Override
     public long map(UserMemory memory, long address, long lengthBytes, DmaAccess access) {
-        checkAlive();
+        checkMappable();
         long iova = space.map(memory, address, lengthBytes, access);
         undoIfDestroyed();
         return iova;
@@ -79,7 +92,7 @@ final class IoasObject extends ContextObject implements Ioas {
 
     /** As {@link #map} or {@link #mapAt}; {@code payer} is charged. */
     long map(boolean automatic, long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access, PinCharge payer) {
-        checkAlive();
+        checkMappable();
         long mapped = space.map(automatic, iova, memory, address, lengthBytes, access, payer);
         undoIfDestroyed();
         return mapped;
@@ -87,7 +100,7 @@ final class IoasObject extends ContextObject implements Ioas {
 
     @Override
     public void mapAt(long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access) {
-        checkAlive();
+        checkMappable();
         space.mapAt(iova, memory, address, lengthBytes, access);
         undoIfDestroyed();
     }
@@ -109,7 +122,7 @@ final class IoasObject extends ContextObject implements Ioas {
 
     @Override
     public OnDemandMapping mapOnDemand(long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access, OnDemandOptions options) {
-        checkAlive();
+        checkMappable();
         OnDemandMapping mapping = pager.add(iova, memory, address, lengthBytes, access, options);
         if (destroyed()) {
             pager.close();
@@ -120,7 +133,7 @@ final class IoasObject extends ContextObject implements Ioas {
 
     @Override
     public long copy(Ioas source, long sourceIova, long lengthBytes, DmaAccess access) {
-        checkAlive();
+        checkMappable();
         long iova = space.copy(other(source).space, sourceIova, lengthBytes, access);
         undoIfDestroyed();
         return iova;
@@ -128,7 +141,7 @@ final class IoasObject extends ContextObject implements Ioas {
 
     @Override
     public void copyAt(long iova, Ioas source, long sourceIova, long lengthBytes, DmaAccess access) {
-        checkAlive();
+        checkMappable();
         space.copyAt(iova, other(source).space, sourceIova, lengthBytes, access);
         undoIfDestroyed();
     }

@@ -8,6 +8,7 @@ import iommufd.api.IovaRange;
 import iommufd.api.IovaRanges;
 import iommufd.api.hardware.DomainGeometry;
 import iommufd.api.hardware.PagingDomain;
+import iommufd.api.memory.StageTwoTable;
 import iommufd.api.memory.UserMemory;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -34,14 +35,26 @@ public final class IovaSpace {
     private final ReentrantReadWriteLock iovaLock;
     /** Domains lock. */
     private final FollowingDomains domains;
+    private final Optional<StageTwoTable> shared;
     private final List<SpaceAccess> accesses = new CopyOnWriteArrayList<>();
 
     /** @param charge who pays for the pages this space pins */
     public IovaSpace(PinCharge charge) {
+        this(charge, Optional.empty());
+    }
+
+    /** @param shared a hypervisor's table, if it is what shows memory here: then nothing is ever mapped */
+    public IovaSpace(PinCharge charge, Optional<StageTwoTable> shared) {
+        this.shared = shared;
         mappings = new Mappings(this, charge, this::notifyAccesses);
         domainsLock = mappings.domainsLock;
         iovaLock = mappings.iovaLock;
         domains = mappings.domains;
+    }
+
+    /** The hypervisor's table that shows memory here, if one does. */
+    public Optional<StageTwoTable> shared() {
+        return shared;
     }
 
     /** As {@link iommufd.api.Ioas#map}. */

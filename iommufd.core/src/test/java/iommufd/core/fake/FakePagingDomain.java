@@ -16,7 +16,7 @@ import java.util.Optional;
 import java.util.concurrent.ConcurrentSkipListMap;
 
 /** A page table as a sorted map of 4 KiB pages, which may belong to entries of 64 KiB. */
-final class FakePagingDomain implements PagingDomain, DirtyTracking, IopteResizing {
+class FakePagingDomain implements PagingDomain, DirtyTracking, IopteResizing {
     static final long PAGE = 4096;
     static final long LARGE = 16 * PAGE;
     private static final IovaRange APERTURE = new IovaRange(0, (1L << 48) - 1);
