@@ -35,6 +35,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Timeout;
@@ -143,6 +144,7 @@ class GuestTableIT {
         try (World world = new World(vendor)) {
             DmaPort port = world.endpoint.openPort();
             AtomicBoolean stop = new AtomicBoolean();
+            AtomicLong served = new AtomicLong();
             var device = CompletableFuture.supplyAsync(() -> {
                 long[] done = new long[PAGES];
                 SplittableRandom random = new SplittableRandom(1);
@@ -151,6 +153,7 @@ class GuestTableIT {
                     port.fetchAndAdd(page * PAGE, 1);
                     if (port.status() == DmaStatus.DONE) {
                         done[page]++;
+                        served.incrementAndGet();
                     } else {
                         assertThat(port.status()).isEqualTo(DmaStatus.FAULTED);
                         assertThat(port.lastFault().orElseThrow().kind()).isEqualTo(DmaFault.Kind.TRANSLATION);
@@ -169,7 +172,7 @@ class GuestTableIT {
                 return done;
             });
             SplittableRandom random = new SplittableRandom(3);
-            for (int round = 0; round < 3000; round++) {
+            for (int round = 0; round < 3000 || served.get() < 5000 && !device.isDone(); round++) {
                 if (random.nextBoolean()) {
                     world.guest.move(random.nextInt(PAGES) * PAGE);
                 } else {
@@ -179,12 +182,10 @@ class GuestTableIT {
             stop.set(true);
             long[] byDevice = device.get(30, TimeUnit.SECONDS);
             long[] byCpu = cpu.get(30, TimeUnit.SECONDS);
-            long dma = 0;
             for (int page = 0; page < PAGES; page++) {
                 assertThat(world.guest.load(page * PAGE)).as("page %d", page).isEqualTo(byDevice[page] + byCpu[page]);
-                dma += byDevice[page];
             }
-            assertThat(dma).as("requests of the device that were served").isPositive();
+            assertThat(served.get()).as("requests of the device that were served").isGreaterThanOrEqualTo(5000);
             assertThat(world.guest.evictions()).isPositive();
         }
     }

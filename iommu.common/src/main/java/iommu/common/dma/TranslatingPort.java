@@ -26,6 +26,7 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
 
     private static final MemorySegment WINDOW = HostMemory.WINDOW;
     private static final long PAGE_BYTES = 1L << Iotlb.SMALL_PAGE_LG2;
+    private static final long MOST_BYTES_OF_RUN = 256 << 10;
     private static final long OUTSIDE = 0;
     /** What a pass answers if the request is over, as {@link #status} says. */
     private static final long OVER = -1;
@@ -47,6 +48,8 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
     private DmaFault lastFault;
     /** The latest refusal was not the unit's: the translation led to no memory. */
     private boolean noMemory;
+    /** The latest refusal was one of an atomic operation. */
+    private boolean atomic;
     private long farAddress;
 
     /** The port sees every invalidation published to {@code log} from now on, once {@link #open} was called. */
@@ -87,6 +90,14 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
         return false;
     }
 
+    /**
+     * Asked about a plain write whose first page {@link #walk} refused: whether it was no access to memory but a message, and has
+     * been delivered. Outside the epoch.
+     */
+    protected boolean message(long iova, MemorySegment source, long sourceOffset, long lengthBytes) {
+        return false;
+    }
+
     /** Describes an access that ended at missing memory. Outside the epoch. */
     protected abstract DmaFault abort(long iova, int accessBit);
 
@@ -95,6 +106,26 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
 
     /** Drops all cached translations and configuration. Inside the epoch. */
     protected abstract void forgetEverything();
+
+    /** Enters the epoch for a request of another kind. {@link #leaveEpoch} must follow, in a finally. @return whether the port is open */
+    protected final boolean enterEpoch() {
+        return enter();
+    }
+
+    /** The end of {@link #enterEpoch}; harmless if it was called before. */
+    protected final void leaveEpoch() {
+        leaveAndSurface();
+    }
+
+    /** Whether the port is closed, or about to be. */
+    public final boolean isClosed() {
+        return closed;
+    }
+
+    /** Whether the request that {@link #askForPage}, {@link #fault} or {@link #abort} is about is an atomic operation. */
+    protected final boolean isAtomic() {
+        return atomic;
+    }
 
     /** Whether no request that started before {@code published} invalidations is inside. */
     final boolean passed(long published) {
@@ -106,7 +137,7 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
     public final DmaStatus write(long iova, MemorySegment source, long sourceOffset, long lengthBytes) {
         // Only this thread changes the IOTLB: if nothing has to be replayed, a lookup before the fence is as good as one after.
         long physicalAddress = iotlb.lookup(entries, iova, WRITE_BIT);
-        if (physicalAddress < 0 || !inOnePage(iova, lengthBytes)) {
+        if (physicalAddress < 0 || !inOnePage(iova, lengthBytes) && !inOneRun(iova, physicalAddress, lengthBytes, WRITE_BIT)) {
             return writePages(iova, source, sourceOffset, lengthBytes);
         }
         try {
@@ -134,6 +165,9 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
             }
             if (refused == OVER) {
                 return status;
+            }
+            if (refused == lengthBytes && !noMemory && message(iova, source, sourceOffset, lengthBytes)) {
+                return done();
             }
             asks = refused == left ? asks : 0;
             left = refused;
@@ -163,7 +197,7 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
     @Override
     public final DmaStatus read(long iova, MemorySegment target, long targetOffset, long lengthBytes) {
         long physicalAddress = iotlb.lookup(entries, iova, READ_BIT);   // before the fence, as in write
-        if (physicalAddress < 0 || !inOnePage(iova, lengthBytes)) {
+        if (physicalAddress < 0 || !inOnePage(iova, lengthBytes) && !inOneRun(iova, physicalAddress, lengthBytes, READ_BIT)) {
             return readPages(iova, target, targetOffset, lengthBytes);
         }
         try {
@@ -316,13 +350,30 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
         return drained;
     }
 
-    final boolean isClosed() {
-        return closed;
-    }
-
     /** This port's thread is about to wait there. */
     final void waitIn(PendingPages pages) {
         pending = pages;
+    }
+
+    /**
+     * Runs {@code work}, which walks but moves no bytes, as a request: inside the epoch, with everything forgotten that was
+     * invalidated before. One device thread at a time, as with requests.
+     *
+     * @return false if the port is closed, or memory went away
+     */
+    protected final boolean inside(Runnable work) {
+        try {
+            if (!enter()) {
+                return false;
+            }
+            work.run();
+            leaveAndSurface();
+            return true;
+        } catch (InternalError memoryGone) {
+            return false;
+        } finally {
+            leave();
+        }
     }
 
     private enum AtomicOperation { COMPARE_AND_SWAP, FETCH_AND_ADD, SWAP }
@@ -367,8 +418,13 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
                 return found;
             }
             noMemory |= farAtomic;   // no system call does this in another process
-            if (!pageComes(iova, Long.BYTES, refusedBit, asks)) {
+            atomic = true;
+            boolean comes = pageComes(iova, Long.BYTES, refusedBit, asks);
+            if (!comes) {
                 ended(iova, refusedBit);
+            }
+            atomic = false;
+            if (!comes) {
                 return 0;
             }
         }
@@ -376,6 +432,7 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
 
     /** @return whether the port is open and nothing was invalidated since the last request. {@link #leave} must follow either way */
     private boolean enterUnchanged() {
+        InvalidationLog log = this.log;   // read before the fence, it need not be waited for after
         long expected = seen;
         exchange(expected + 1);
         return log.sequence() == expected && !closed;
@@ -441,6 +498,11 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
     /** Whether all bytes lie in one page. */
     private static boolean inOnePage(long iova, long lengthBytes) {
         return lengthBytes <= PAGE_BYTES - (iova & PAGE_BYTES - 1);
+    }
+
+    /** Whether all bytes lie one after the other in memory, as far as the IOTLB knows, and are few enough to look for that first. */
+    private boolean inOneRun(long iova, long physicalAddress, long lengthBytes, int accessBit) {
+        return lengthBytes <= MOST_BYTES_OF_RUN && contiguousRun(iova, physicalAddress, lengthBytes, accessBit) == lengthBytes;
     }
 
     /** @return bytes not moved */
