@@ -140,4 +140,18 @@ final class SingleLeaf {
         long inside = (1L << shift) - 1;
         return entry & addressMask & ~inside | iova & inside;
     }
+
+    /** As {@link RadixTable#leafBytes}. */
+    long leafBytes(long iova) {
+        if ((iova & ~inputLast) != 0) {
+            return 0;
+        }
+        int shift = topShift;
+        long entry = get(root + (iova >>> shift << 3));
+        while (shift > granuleLg2 && pointsToTable(entry, shift)) {
+            shift -= indexBits;
+            entry = get((entry & addressMask) + ((iova >>> shift & indexMask) << 3));
+        }
+        return (entry & presentMask) == 0 ? 0 : 1L << shift;
+    }
 }
