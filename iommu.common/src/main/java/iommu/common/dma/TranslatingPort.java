@@ -26,6 +26,7 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
 
     private static final MemorySegment WINDOW = HostMemory.WINDOW;
     private static final long PAGE_BYTES = 1L << Iotlb.SMALL_PAGE_LG2;
+    private static final long MOST_BYTES_OF_RUN = 256 << 10;
     private static final long OUTSIDE = 0;
 
     /** Translations of this port; touched only inside its epoch. */
@@ -86,7 +87,7 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
     public final DmaStatus write(long iova, MemorySegment source, long sourceOffset, long lengthBytes) {
         // Only this thread changes the IOTLB: if nothing has to be replayed, a lookup before the fence is as good as one after.
         long physicalAddress = iotlb.lookup(entries, iova, WRITE_BIT);
-        if (physicalAddress < 0 || !inOnePage(iova, lengthBytes)) {
+        if (physicalAddress < 0 || !inOnePage(iova, lengthBytes) && !inOneRun(iova, physicalAddress, lengthBytes, WRITE_BIT)) {
             return writePages(iova, source, sourceOffset, lengthBytes);
         }
         try {
@@ -123,7 +124,7 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
     @Override
     public final DmaStatus read(long iova, MemorySegment target, long targetOffset, long lengthBytes) {
         long physicalAddress = iotlb.lookup(entries, iova, READ_BIT);   // before the fence, as in write
-        if (physicalAddress < 0 || !inOnePage(iova, lengthBytes)) {
+        if (physicalAddress < 0 || !inOnePage(iova, lengthBytes) && !inOneRun(iova, physicalAddress, lengthBytes, READ_BIT)) {
             return readPages(iova, target, targetOffset, lengthBytes);
         }
         try {
@@ -300,6 +301,7 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
 
     /** @return whether the port is open and nothing was invalidated since the last request. {@link #leave} must follow either way */
     private boolean enterUnchanged() {
+        InvalidationLog log = this.log;   // read before the fence, it need not be waited for after
         long expected = seen;
         exchange(expected + 1);
         return log.sequence() == expected && !closed;
@@ -365,6 +367,11 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
     /** Whether all bytes lie in one page. */
     private static boolean inOnePage(long iova, long lengthBytes) {
         return lengthBytes <= PAGE_BYTES - (iova & PAGE_BYTES - 1);
+    }
+
+    /** Whether all bytes lie one after the other in memory, as far as the IOTLB knows, and are few enough to look for that first. */
+    private boolean inOneRun(long iova, long physicalAddress, long lengthBytes, int accessBit) {
+        return lengthBytes <= MOST_BYTES_OF_RUN && contiguousRun(iova, physicalAddress, lengthBytes, accessBit) == lengthBytes;
     }
 
     /** @return bytes not moved */
