@@ -37,7 +37,7 @@ public final class RadixTable implements AutoCloseable {
         this.pool = pool;
         entries = new TableEntries(format);
         top = format.levels - 1;
-        root = pool.allocate(format.tableBytesLg2[top]);
+        root = allocateEmpty(top);
         singleLeaf = new SingleLeaf(format, pool, root);
     }
 
@@ -205,7 +205,15 @@ public final class RadixTable implements AutoCloseable {
             }
             return table;
         }
-        return pool.allocate(format.tableBytesLg2[level]);
+        return allocateEmpty(level);
+    }
+
+    private long allocateEmpty(int level) {
+        long table = pool.allocate(format.tableBytesLg2[level]);
+        if (format.inverted != 0) {
+            entries.clear(table, entries.tableEntries(level));
+        }
+        return table;
     }
 
     /** Removes empty tables from slots that leaves are to take. @throws IommufdException {@link Errno#EEXIST} */
@@ -370,7 +378,25 @@ public final class RadixTable implements AutoCloseable {
 
     /** Physical address of a mapped byte, or {@link PagingDomain#UNMAPPED}. Beside writers it may see either side of a change. */
     public long translate(long iova) {
-        return singleLeaf.translate(iova);
+        return format.regular ? singleLeaf.translate(iova) : walk(iova);
+    }
+
+    private long walk(long iova) {
+        if ((iova & ~format.inputLast) != 0) {
+            return PagingDomain.UNMAPPED;
+        }
+        long table = root;
+        for (int level = top; ; level--) {
+            long entry = entries.get(entries.slot(table, level, iova));
+            if (!format.present(entry)) {
+                return PagingDomain.UNMAPPED;
+            }
+            if (format.leaf(entry, level)) {
+                long inside = (1L << format.shift[level]) - 1;
+                return entry & format.addressMask & ~inside | iova & inside;
+            }
+            table = entry & format.addressMask;
+        }
     }
 
     /** Reads dirty marks; see {@link DirtyTableReader}. */
