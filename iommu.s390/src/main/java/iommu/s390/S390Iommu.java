@@ -18,11 +18,17 @@ import org.osgi.service.component.annotations.ReferencePolicy;
 import org.osgi.service.component.annotations.ReferencePolicyOption;
 import org.osgi.service.metatype.annotations.Designate;
 
-/** zPCI as a component: one by default, or one per configuration. */
-@Component(service = IommuHardware.class, configurationPolicy = ConfigurationPolicy.OPTIONAL,
+/**
+ * zPCI as a component: one per configuration, none without. It cannot do what other hardware can, such as dirty tracking; so it serves
+ * where somebody asked for it, not where it happens to be deployed.
+ */
+@Component(service = IommuHardware.class, configurationPid = S390Iommu.PID, configurationPolicy = ConfigurationPolicy.REQUIRE,
         property = IommuHardware.VENDOR + "=" + ZpciDriver.VENDOR_NAME)
 @Designate(ocd = S390Configuration.class, factory = true)
 public final class S390Iommu implements IommuHardware {
+    /** Factory PID of its configurations. */
+    public static final String PID = "iommu.s390";
+
     private final S390Backend backend;
 
     /** Powers the unit up. */
