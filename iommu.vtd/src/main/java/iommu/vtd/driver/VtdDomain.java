@@ -14,9 +14,9 @@ import java.util.List;
 import java.util.Optional;
 
 /** A page table with a domain-id of its own: a second stage, which may be a hypervisor's, or in scalable mode a first stage. */
-final class VtdDomain implements SharedDomain {
-    /** Where the domain is attached. Compared by hand: the JDK keeps generated comparisons, and with them this bundle's classes. */
-    private record Attachment(VtdEndpoint endpoint, int pasid) {
+final class VtdDomain implements SharedDomain, AttachedDomain {
+    /** Where the domain is attached, and what to. Compared by hand: the JDK keeps generated comparisons, and with them this bundle's classes. */
+    private record Attachment(VtdEndpoint endpoint, int pasid, AttachedDomain what) {
         @Override
         public boolean equals(Object other) {
             return other instanceof Attachment that && endpoint == that.endpoint && pasid == that.pasid;
@@ -56,7 +56,18 @@ final class VtdDomain implements SharedDomain {
         return driver == other;
     }
 
-    boolean firstStage() {
+    @Override
+    public VtdDomain stage() {
+        return this;
+    }
+
+    @Override
+    public boolean endsInSecondStage() {
+        return !firstStage;
+    }
+
+    @Override
+    public boolean firstStage() {
         return firstStage;
     }
 
@@ -154,33 +165,48 @@ final class VtdDomain implements SharedDomain {
         return table.isForeign() ? Optional.empty() : Optional.of(resizing);
     }
 
-    /** An entry is about to refer to the table. An unmap that does not see this user is seen by the user. */
-    synchronized void join(VtdEndpoint endpoint, int pasid) {
-        attachments.add(new Attachment(endpoint, pasid));
+    public void join(VtdEndpoint endpoint, int pasid) {
+        attach(endpoint, pasid, this);
+    }
+
+    /** An entry is about to refer to {@code what}: this, or what is nested in it. */
+    synchronized void attach(VtdEndpoint endpoint, int pasid, AttachedDomain what) {
+        attachments.add(new Attachment(endpoint, pasid, what));
         pasids.add(pasid);
     }
 
-    /** The entry is about to refer to something else: from now on it is not rewritten. Caches may still refer to the table. */
-    synchronized void leave(VtdEndpoint endpoint, int pasid) {
-        attachments.remove(new Attachment(endpoint, pasid));
+    /** Undoes {@link #attach}. */
+    synchronized void detach(VtdEndpoint endpoint, int pasid) {
+        attachments.remove(new Attachment(endpoint, pasid, this));
     }
 
-    /** After {@link #leave}: no cache refers to the table any more. */
-    synchronized void left(int pasid) {
+    @Override
+    public synchronized void left(int pasid) {
         pasids.remove(pasid);
     }
 
-    /** Word 0 of a PASID entry for this domain; under this domain's lock, until the entry is written. */
-    long pasidWord0() {
+    @Override
+    public long pasidWord0() {
         assert Thread.holdsLock(this);
         return firstStage ? PasidTableEntry.firstStage() : PasidTableEntry.secondStage(root(), levels(), tracking);
+    }
+
+    /** As {@link #pasidWord0}, for a first stage nested in this second stage. */
+    long nestedWord0() {
+        assert Thread.holdsLock(this);
+        return PasidTableEntry.nested(root(), levels(), tracking);
+    }
+
+    @Override
+    public long pasidWord2() {
+        return firstStage ? PasidTableEntry.firstStageTable(root(), levels()) : 0;
     }
 
     /** Switches accessed and dirty bits in every entry that refers to the table. */
     synchronized void track(boolean on) {
         tracking = on;
         for (Attachment attachment : attachments) {
-            attachment.endpoint().rewrite(attachment.pasid(), this);
+            attachment.endpoint().rewrite(attachment.pasid(), attachment.what());
             queue.pasidRemoved(attachment.pasid(), domainId, true);
         }
     }

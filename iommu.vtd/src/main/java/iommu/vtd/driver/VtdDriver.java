@@ -10,10 +10,12 @@ import iommu.vtd.format.Registers;
 import iommufd.api.Errno;
 import iommufd.api.HardwareInfo;
 import iommufd.api.IommufdException;
+import iommufd.api.NestedTable;
 import iommufd.api.dma.EndpointDescription;
 import iommufd.api.hardware.FaultSink;
 import iommufd.api.hardware.HardwareEndpoint;
 import iommufd.api.hardware.IommuHardware;
+import iommufd.api.hardware.PagingDomain;
 import iommufd.api.hardware.PagingOptions;
 import iommufd.api.memory.StageTwoTable;
 import java.nio.ByteBuffer;
@@ -177,6 +179,16 @@ public final class VtdDriver implements IommuHardware, AutoCloseable {
         }
         RadixTable table = RadixTable.foreign(StageFormats.secondStage(shared.format().levels()), pool, shared.root());
         return new VtdDomain(this, table, false, domainIds.allocate(), false);
+    }
+
+    VtdNestedDomain allocateNested(PagingDomain parent, NestedTable table) {
+        if ((extendedCapability & ExtendedCapability.NESTED) == 0) {
+            throw new IommufdException(Errno.EOPNOTSUPP, name() + " reports no nested translation (ECAP.NEST is 0)");
+        }
+        if (!(parent instanceof VtdDomain stage) || !stage.belongsTo(this) || stage.firstStage()) {
+            throw new IommufdException(Errno.EINVAL, "the parent is no second stage of " + name());
+        }
+        return VtdNestedDomain.of(stage, table, queue, capability, extendedCapability);
     }
 
     HardwareInfo info(int pasidBits) {

@@ -57,7 +57,7 @@ final class VtdEndpoint implements HardwareEndpoint {
     private final long contextEntry;
     private final Optional<PasidTable> pasidTable;
     /** By PASID, {@link Pasid#NONE} included. Changes are guarded by this; a fault handler must not wait for them. */
-    private final Map<Integer, VtdDomain> attached = new ConcurrentHashMap<>();
+    private final Map<Integer, AttachedDomain> attached = new ConcurrentHashMap<>();
     /** Guarded by this. */
     private final Set<HardwarePort> ports = Collections.newSetFromMap(new WeakHashMap<>());
     /** Guarded by this. */
@@ -94,8 +94,7 @@ final class VtdEndpoint implements HardwareEndpoint {
 
     /** Whether requests without PASID find {@code iova} mapped now. */
     boolean maps(long iova) {
-        VtdDomain domain = attached.get(Pasid.NONE);
-        return domain != null && domain.translate(iova) != PagingDomain.UNMAPPED;
+        return attached.get(Pasid.NONE) instanceof VtdDomain domain && domain.translate(iova) != PagingDomain.UNMAPPED;
     }
 
     void faulted(DmaFault fault) {
@@ -130,7 +129,7 @@ final class VtdEndpoint implements HardwareEndpoint {
 
     @Override
     public NestedDomain allocateNested(PagingDomain parent, NestedTable table) {
-        throw new IommufdException(Errno.EOPNOTSUPP, "this unit reports no nested translation (ECAP.NEST is 0)");
+        return driver.allocateNested(parent, table);
     }
 
     @Override
@@ -141,17 +140,17 @@ final class VtdEndpoint implements HardwareEndpoint {
     @Override
     public synchronized void attach(int pasid, HardwareDomain domain) {
         checkPasid(pasid);
-        if (!(domain instanceof VtdDomain target) || !target.belongsTo(driver)) {
+        if (!(domain instanceof AttachedDomain target) || !target.stage().belongsTo(driver)) {
             throw new IommufdException(Errno.EINVAL, "the page table was made by other hardware than " + driver.name());
         }
-        VtdDomain former = attached.get(pasid);
+        AttachedDomain former = attached.get(pasid);
         if (former == target) {
             return;
         }
         if (pasidTable.isPresent()) {
             attachScalable(pasidTable.get(), pasid, target, Optional.ofNullable(former));
         } else {
-            attachLegacy(target, Optional.ofNullable(former));
+            attachLegacy(target.stage(), Optional.ofNullable(former).map(AttachedDomain::stage));
         }
         attached.put(pasid, target);
     }
@@ -180,21 +179,32 @@ final class VtdEndpoint implements HardwareEndpoint {
         });
     }
 
-    private void attachScalable(PasidTable pasids, int pasid, VtdDomain target, Optional<VtdDomain> former) {
+    /**
+     * A guest's table address must never be taken for one of the host, or the other way round, and no order of words keeps it from
+     * that: so between nested and other domains the entry is absent for a moment, in which requests fault.
+     */
+    private void attachScalable(PasidTable pasids, int pasid, AttachedDomain target, Optional<AttachedDomain> former) {
         int index = pasid == Pasid.NONE ? RID_PASID : pasid;
         long entry = former.isPresent() ? pasids.entry(index) : pasids.enter(index);
         former.ifPresent(domain -> domain.leave(this, index));
-        synchronized (target) {
+        boolean inBetween = former.isPresent() && (target instanceof VtdNestedDomain || former.get() instanceof VtdNestedDomain);
+        if (inBetween) {
+            PhysicalWords.setRelease(entry, 0);
+            driver.queue().pasidRemoved(index, former.get().stage().domainId(), true);
+        }
+        synchronized (target.stage()) {
             target.join(this, index);
             // The tables of a first stage come before the type that makes them valid; they are ignored otherwise.
             if (target.firstStage()) {
-                PhysicalWords.setRelease(entry + 16, PasidTableEntry.firstStageTable(target.root(), target.levels()));
+                PhysicalWords.setRelease(entry + 16, target.pasidWord2());
             }
-            PhysicalWords.setRelease(entry + 8, target.domainId() | PasidTableEntry.WALK_SNOOPS);
+            PhysicalWords.setRelease(entry + 8, target.stage().domainId() | PasidTableEntry.WALK_SNOOPS);
             rewrite(index, target);
         }
         former.ifPresent(domain -> {
-            driver.queue().pasidChanged(index, domain.domainId(), target.domainId());
+            if (!inBetween) {
+                driver.queue().pasidChanged(index, domain.stage().domainId(), target.stage().domainId());
+            }
             domain.left(index);
             if (!target.firstStage()) {
                 PhysicalWords.set(entry + 16, 0);
@@ -203,13 +213,13 @@ final class VtdEndpoint implements HardwareEndpoint {
     }
 
     /** Writes the word of a PASID entry that says how {@code domain} translates; under the domain's lock. */
-    void rewrite(int index, VtdDomain domain) {
+    void rewrite(int index, AttachedDomain domain) {
         PhysicalWords.setRelease(pasidTable.orElseThrow().entry(index), domain.pasidWord0());
     }
 
     @Override
     public synchronized void block(int pasid) {
-        VtdDomain domain = attached.remove(pasid);
+        AttachedDomain domain = attached.remove(pasid);
         if (domain == null) {
             return;
         }
@@ -219,17 +229,17 @@ final class VtdEndpoint implements HardwareEndpoint {
             blockScalable(pasidTable.get(), index, domain);
         } else {
             PhysicalWords.setRelease(contextEntry, 0);
-            driver.queue().contextChanged(sourceId, domain.domainId(), domain.domainId());
+            driver.queue().contextChanged(sourceId, domain.stage().domainId(), domain.stage().domainId());
             PhysicalWords.set(contextEntry + 8, 0);
         }
         domain.left(index);
     }
 
-    private void blockScalable(PasidTable pasids, int index, VtdDomain domain) {
+    private void blockScalable(PasidTable pasids, int index, AttachedDomain domain) {
         long entry = pasids.entry(index);
         PhysicalWords.setRelease(entry, 0);
         long unlinked = pasids.leave(index);
-        driver.queue().pasidRemoved(index, domain.domainId(), !domain.firstStage() || unlinked != 0);
+        driver.queue().pasidRemoved(index, domain.stage().domainId(), domain.endsInSecondStage() || unlinked != 0);
         PhysicalWords.set(entry + 8, 0);
         PhysicalWords.set(entry + 16, 0);
         pasids.recycle(unlinked);
