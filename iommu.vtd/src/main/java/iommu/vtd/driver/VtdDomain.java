@@ -165,6 +165,7 @@ final class VtdDomain implements SharedDomain, AttachedDomain {
         return table.isForeign() ? Optional.empty() : Optional.of(resizing);
     }
 
+    @Override
     public void join(VtdEndpoint endpoint, int pasid) {
         attach(endpoint, pasid, this);
     }
