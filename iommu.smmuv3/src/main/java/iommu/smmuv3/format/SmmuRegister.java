@@ -15,20 +15,36 @@ public final class SmmuRegister {
     public static final int IDR0_TTF_AARCH64 = 2 << 2;
     /** Walks and queues are coherent. */
     public static final int IDR0_COHACC = 1 << 4;
+    /** The access flag is updated by hardware. */
+    public static final int IDR0_HTTU_ACCESS = 1 << 6;
     /** Accessed flag and dirty state are updated by hardware. */
     public static final int IDR0_HTTU_ACCESS_AND_DIRTY = 2 << 6;
     /** HTTU field. */
     public static final int IDR0_HTTU = 3 << 6;
+    /** Stage 1 of hypervisors. */
+    public static final int IDR0_HYP = 1 << 9;
+    /** Translation requests of devices. */
+    public static final int IDR0_ATS = 1 << 10;
+    /** No stage 1 translations alone for devices. */
+    public static final int IDR0_NS1ATS = 1 << 11;
     /** ASIDs of 16 bits. */
     public static final int IDR0_ASID16 = 1 << 12;
     /** Message-signalled interrupts. */
     public static final int IDR0_MSI = 1 << 13;
+    /** Address translation registers. */
+    public static final int IDR0_ATOS = 1 << 15;
+    /** Page requests of devices. */
+    public static final int IDR0_PRI = 1 << 16;
+    /** TLB invalidation of groups of VMIDs. */
+    public static final int IDR0_VMW = 1 << 17;
     /** VMIDs of 16 bits. */
     public static final int IDR0_VMID16 = 1 << 18;
     /** Two-level context descriptor tables. */
     public static final int IDR0_CD2L = 1 << 19;
     /** Tables are little-endian only. */
     public static final int IDR0_TTENDIAN_LITTLE = 2 << 21;
+    /** More events of ATS and PRI. */
+    public static final int IDR0_ATSRECERR = 1 << 23;
     /** Faulting requests never stall. */
     public static final int IDR0_STALL_MODEL_TERMINATE = 1 << 24;
     /** A terminated request is always aborted: CD.A must be 1. */
@@ -38,6 +54,10 @@ public final class SmmuRegister {
 
     /** Sizes (§6.3.2). */
     public static final int IDR1 = 0x4;
+    /** STE.PRIVCFG and INSTCFG count. */
+    public static final int IDR1_ATTR_PERMS_OVR = 1 << 26;
+    /** Shift of log2 of the most page request queue entries. */
+    public static final int IDR1_PRIQS_SHIFT = 11;
     /** Shift of log2 of the most command queue entries. */
     public static final int IDR1_CMDQS_SHIFT = 21;
     /** Shift of log2 of the most event queue entries. */
@@ -53,6 +73,16 @@ public final class SmmuRegister {
     public static final int IDR2 = 0x8;
     /** More features (§6.3.4). */
     public static final int IDR3 = 0xc;
+    /** CD.HAD0 and HAD1 count. */
+    public static final int IDR3_HAD = 1 << 2;
+    /** Stage 2 tells privileged execution from other. */
+    public static final int IDR3_XNX = 1 << 4;
+    /** Automatic page responses have the request's PASID. */
+    public static final int IDR3_PPS = 1 << 5;
+    /** Small translation tables. */
+    public static final int IDR3_STT = 1 << 9;
+    /** CD.E0PD0 and E0PD1 count. */
+    public static final int IDR3_E0PD = 1 << 13;
     /** Range invalidation and level hints. */
     public static final int IDR3_RIL = 1 << 10;
     /** Break-before-make level 2: block sizes may change in place. */
@@ -69,6 +99,10 @@ public final class SmmuRegister {
     public static final int IDR5_GRAN16K = 1 << 5;
     /** Granule of 64 KiB. */
     public static final int IDR5_GRAN64K = 1 << 6;
+    /** Virtual addresses of 52 bits. */
+    public static final int IDR5_VAX_52 = 1 << 10;
+    /** Shift of the most stalled requests. */
+    public static final int IDR5_STALL_MAX_SHIFT = 16;
     /** Who made it (§6.3.7). */
     public static final int IIDR = 0x18;
     /** Revision of the architecture (§6.3.8). */
@@ -104,6 +138,8 @@ public final class SmmuRegister {
     public static final int GBPA_UPDATE = 1 << 31;
     /** All requests are aborted. */
     public static final int GBPA_ABORT = 1 << 20;
+    /** Shareability as it comes in. */
+    public static final int GBPA_SHCFG_INCOMING = 1 << 12;
     /** Attribute overrides: kept, without effect. */
     public static final int GBPA_ATTRIBUTES = 0xf3f1f;
 

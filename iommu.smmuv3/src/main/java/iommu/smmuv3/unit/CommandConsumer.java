@@ -7,7 +7,6 @@ import iommu.common.dma.InvalidationLog;
 import iommu.common.unit.PhysicalWords;
 import iommu.common.unit.RegisterFile;
 import iommu.smmuv3.format.SmmuQueue;
-import iommufd.api.memory.HostMemory;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -21,14 +20,16 @@ final class CommandConsumer {
     private static final int ANY_RANGE = 31;
 
     private final RegisterFile registers;
+    private final SmmuBus bus;
     private final GlobalErrors errors;
     private final InvalidationLog log;
     private final int maxEntriesLg2;
     /** Lines to raise for what the running {@link #drain} has carried out. */
     private int lines;
 
-    CommandConsumer(RegisterFile registers, GlobalErrors errors, InvalidationLog log, int maxEntriesLg2) {
+    CommandConsumer(RegisterFile registers, SmmuBus bus, GlobalErrors errors, InvalidationLog log, int maxEntriesLg2) {
         this.registers = registers;
+        this.bus = bus;
         this.errors = errors;
         this.log = log;
         this.maxEntriesLg2 = maxEntriesLg2;
@@ -55,9 +56,9 @@ final class CommandConsumer {
         lines = 0;
         for (; left > 0; left--) {
             long address = table + ((long) SmmuQueue.entry(consumer, lg2) << BYTES_LG2);
-            int result = HostMemory.isBacked(address)
-                    ? execute(PhysicalWords.get(address), PhysicalWords.get(address + 8), SmmuQueue.next(consumer, lg2))
-                    : CERROR_ABT;
+            long located = bus.locate(address, BYTES);
+            int result = located < 0 ? CERROR_ABT
+                    : execute(PhysicalWords.get(located), PhysicalWords.get(located + 8), SmmuQueue.next(consumer, lg2));
             if (result != DONE) {
                 if (result != PENDING) {
                     registers.put32(CMDQ_CONS, consumer | result << CMDQ_CONS_ERR_SHIFT);

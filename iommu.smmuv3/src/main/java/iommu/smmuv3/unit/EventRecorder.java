@@ -6,19 +6,18 @@ import iommu.common.unit.PhysicalWords;
 import iommu.common.unit.RegisterFile;
 import iommu.smmuv3.format.SmmuEvent;
 import iommu.smmuv3.format.SmmuQueue;
-import iommufd.api.memory.HostMemory;
 
 /** The unit's end of the event queue (IHI 0070, §7.2 and §7.4). Thread-safe. */
 final class EventRecorder {
     private final RegisterFile registers;
     private final GlobalErrors errors;
-    private final SmmuInterrupts interrupts;
+    private final SmmuBus bus;
     private final int maxEntriesLg2;
 
-    EventRecorder(RegisterFile registers, GlobalErrors errors, SmmuInterrupts interrupts, int maxEntriesLg2) {
+    EventRecorder(RegisterFile registers, SmmuBus bus, GlobalErrors errors, int maxEntriesLg2) {
         this.registers = registers;
         this.errors = errors;
-        this.interrupts = interrupts;
+        this.bus = bus;
         this.maxEntriesLg2 = maxEntriesLg2;
     }
 
@@ -28,7 +27,12 @@ final class EventRecorder {
         synchronized (this) {
             lines = append(word0, word1, word2, word3);
         }
-        GlobalErrors.raise(interrupts, lines);
+        errors.signal(lines);
+    }
+
+    /** Runs {@code change} while no record is being written. */
+    synchronized void reset(Runnable change) {
+        change.run();
     }
 
     /** @return lines to raise */
@@ -49,13 +53,14 @@ final class EventRecorder {
         }
         long table = base & QUEUE_BASE_ADDRESS & -(1L << lg2 + SmmuEvent.BYTES_LG2);
         long address = table + ((long) SmmuQueue.entry(producer, lg2) << SmmuEvent.BYTES_LG2);
-        if (!HostMemory.isBacked(address)) {
+        long at = bus.locate(address, SmmuEvent.BYTES);
+        if (at < 0) {
             return errors.raise(GERROR_EVENTQ_ABT_ERR);
         }
-        PhysicalWords.set(address, word0);
-        PhysicalWords.set(address + 8, word1);
-        PhysicalWords.set(address + 16, word2);
-        PhysicalWords.set(address + 24, word3);
+        PhysicalWords.set(at, word0);
+        PhysicalWords.set(at + 8, word1);
+        PhysicalWords.set(at + 16, word2);
+        PhysicalWords.set(at + 24, word3);
         registers.put32(SmmuUnit.internal(EVENTQ_PROD), SmmuQueue.next(producer, lg2) | producer & EVENTQ_OVERFLOW);
         // Read again: who emptied the queue meanwhile, before it could see this record, must be told of it.
         int consumed = registers.get32(SmmuUnit.internal(EVENTQ_CONS));

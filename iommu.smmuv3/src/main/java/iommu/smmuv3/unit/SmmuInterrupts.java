@@ -9,13 +9,15 @@ public interface SmmuInterrupts {
     /** An edge on {@code line}. */
     void raised(Line line);
 
-    /** The outputs. */
+    /** The outputs; their order is their number on a board. */
     enum Line {
         /** The event queue is no longer empty. */
         EVENT_QUEUE,
-        /** A global error became active. */
-        GLOBAL_ERROR,
+        /** The page request queue is no longer empty, or has the end of a group. */
+        PAGE_REQUEST_QUEUE,
         /** A CMD_SYNC with interrupt completed. */
-        COMMAND_SYNC
+        COMMAND_SYNC,
+        /** A global error became active. */
+        GLOBAL_ERROR
     }
 }

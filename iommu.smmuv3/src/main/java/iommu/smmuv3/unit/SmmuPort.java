@@ -25,6 +25,7 @@ final class SmmuPort extends TranslatingPort {
     private static final long OFFSET = (1L << Iotlb.SMALL_PAGE_LG2) - 1;
 
     private final SmmuUnit unit;
+    private final SmmuBus bus;
     private final RequesterId requesterId;
     private final int substreamId;
     private final FaultNote note;
@@ -39,6 +40,7 @@ final class SmmuPort extends TranslatingPort {
     SmmuPort(SmmuUnit unit, RequesterId requesterId, int substreamId) {
         super(unit.log(), unit.farPath());
         this.unit = unit;
+        bus = unit.bus();
         this.requesterId = requesterId;
         this.substreamId = substreamId;
         note = new FaultNote(substreamId);
@@ -72,19 +74,13 @@ final class SmmuPort extends TranslatingPort {
             pageLg2 = Math.min(pageLg2, stage2.pageLg2);
             rights &= stage2.rights;
         }
-        if (output >= HostMemory.SIZE_BYTES) {
-            return behindTheWindow(output);
-        }
         // With TBI one page has many names, but invalidations know only the canonical one.
-        if (canonical == iova) {
-            remember(iova, output, inputLg2, pageLg2, rights);
-        }
-        return output;
+        return reach(iova, output, inputLg2, pageLg2, canonical == iova ? rights : 0);
     }
 
     private long walkPastStage1(long iova, int accessBit) {
         StreamConfiguration stream = configuration;
-        if (iova >>> StreamConfiguration.OUTPUT_BITS != 0) {
+        if (iova >>> stream.outputBits != 0) {
             return stream.silentOutsideOutput() ? note.silently() : note.stage1(SmmuEvent.F_ADDR_SIZE, true);
         }
         long output = iova;
@@ -98,11 +94,32 @@ final class SmmuPort extends TranslatingPort {
             pageLg2 = stage2.pageLg2;
             rights = stage2.rights;
         }
-        if (output >= HostMemory.SIZE_BYTES) {
+        return reach(iova, output, pageLg2, pageLg2, rights);
+    }
+
+    /**
+     * From the bus to memory.
+     *
+     * @param rights to be remembered; 0 for none
+     */
+    private long reach(long iova, long output, int inputLg2, int pageLg2, int rights) {
+        long at = output;
+        int wholeLg2 = pageLg2;
+        if (!bus.isHost()) {
+            at = bus.page(output);
+            if (at < 0) {
+                return NOWHERE | output & OFFSET;
+            }
+            if (pageLg2 >= Iotlb.LARGE_PAGE_LG2 && !bus.wholeAt(output, at, PIECE_BYTES)) {
+                wholeLg2 = Iotlb.SMALL_PAGE_LG2;
+            }
+        } else if (output >= HostMemory.SIZE_BYTES) {
             return behindTheWindow(output);
         }
-        remember(iova, output, pageLg2, pageLg2, rights);
-        return output;
+        if (rights != 0) {
+            remember(iova, at, inputLg2, wholeLg2, rights);
+        }
+        return at;
     }
 
     /** Far memory is never remembered; behind that is none. */

@@ -8,6 +8,7 @@ import iommu.common.unit.RegisterFile;
 import iommu.smmuv3.format.RegisterAccess;
 import iommufd.api.dma.RequesterId;
 import iommufd.api.hardware.HardwarePort;
+import iommufd.api.memory.MemoryMap;
 import java.util.concurrent.locks.ReentrantLock;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -26,12 +27,12 @@ public final class SmmuUnit implements RegisterAccess {
 
     private final String name;
     private final SmmuFeatures features;
-    private final SmmuInterrupts interrupts;
     private final DirtyMarkSink dirtyMarks;
     private final RegisterFile registers = new RegisterFile(2 * PAGE_BYTES);
     private final InvalidationLog log = new InvalidationLog();
     private final FarPath farPath = new FarPath();
-    private final GlobalErrors errors = new GlobalErrors(registers);
+    private final SmmuBus bus;
+    private final GlobalErrors errors;
     private final EventRecorder events;
     private final CommandConsumer commands;
     private final ReentrantLock lock = new ReentrantLock();
@@ -39,44 +40,78 @@ public final class SmmuUnit implements RegisterAccess {
     private volatile boolean enabled;
 
     /**
-     * A unit after reset: requests are aborted (GBPA.ABORT) until software sets it up.
+     * A unit of the host after reset: requests are aborted (GBPA.ABORT) until software sets it up.
      *
      * @param name for fault descriptions
      * @param interrupts wired outputs
      * @param dirtyMarks is told of every leaf made dirty
      */
     public SmmuUnit(String name, SmmuFeatures features, SmmuInterrupts interrupts, DirtyMarkSink dirtyMarks) {
+        this(name, features, MemoryMap.HOST, interrupts, SmmuMessages.ABORTED, dirtyMarks);
+    }
+
+    /**
+     * A unit after reset.
+     *
+     * @param memory all that it reaches
+     * @param messages where its messages go that are written to no memory
+     */
+    public SmmuUnit(String name, SmmuFeatures features, MemoryMap memory, SmmuInterrupts interrupts, SmmuMessages messages,
+            DirtyMarkSink dirtyMarks) {
         this.name = name;
         this.features = features;
-        this.interrupts = interrupts;
         this.dirtyMarks = dirtyMarks;
-        events = new EventRecorder(registers, errors, interrupts, features.queueEntriesLg2());
-        commands = new CommandConsumer(registers, errors, log, features.queueEntriesLg2());
+        bus = new SmmuBus(memory, messages);
+        errors = new GlobalErrors(registers, bus, interrupts);
+        events = new EventRecorder(registers, bus, errors, features.queueEntriesLg2());
+        commands = new CommandConsumer(registers, bus, errors, log, features.queueEntriesLg2());
+        defineRegisters();
+    }
+
+    private void defineRegisters() {
         registers.define32(IDR0, features.idr0(), 0, 0);
         registers.define32(IDR1, features.idr1(), 0, 0);
         registers.define32(IDR3, features.idr3(), 0, 0);
         registers.define32(IDR5, features.idr5(), 0, 0);
         registers.define32(AIDR, AIDR_V3_1, 0, 0);
         registers.define32(CR0, 0, CR0_ALL, 0);
+        registers.define32(CR0ACK, 0, 0, 0);
         registers.define32(CR1, 0, CR1_TABLE | CR1_QUEUE, 0);
         registers.define32(CR2, 0, CR2_RECINVSID | CR2_PTM, 0);
-        registers.define32(GBPA, GBPA_ABORT, GBPA_ABORT | GBPA_ATTRIBUTES, 0);
+        registers.define32(GBPA, features.has(SmmuFeature.ABORT_AFTER_RESET) ? GBPA_ABORT : GBPA_SHCFG_INCOMING, GBPA_ABORT | GBPA_ATTRIBUTES, 0);
         registers.define32(IRQ_CTRL, 0, IRQ_CTRL_GERROR | IRQ_CTRL_EVENTQ, 0);
+        registers.define32(IRQ_CTRLACK, 0, 0, 0);
+        registers.define32(GERROR, 0, 0, 0);
         registers.define32(GERRORN, 0, GERROR_ALL, 0);
-        registers.define64(GERROR_IRQ_CFG0, 0, IRQ_CFG0_ADDRESS, 0);
-        registers.define32(GERROR_IRQ_CFG0 + IRQ_CFG1, 0, -1, 0);
-        registers.define32(GERROR_IRQ_CFG0 + IRQ_CFG2, 0, MSI_ATTRIBUTES, 0);
+        defineMessage(GERROR_IRQ_CFG0);
         registers.define64(STRTAB_BASE, 0, STRTAB_BASE_ADDRESS | BASE_HINT, 0);
         registers.define32(STRTAB_BASE_CFG, 0, STRTAB_FMT | 0x1f << STRTAB_SPLIT_SHIFT | STRTAB_LOG2SIZE, 0);
         registers.define64(CMDQ_BASE, 0, QUEUE_BASE_ADDRESS | BASE_HINT | QUEUE_LOG2SIZE, 0);
         registers.define32(CMDQ_PROD, 0, QUEUE_INDEX, 0);
         registers.define32(CMDQ_CONS, 0, QUEUE_INDEX | CMDQ_CONS_ERR, 0);
         registers.define64(EVENTQ_BASE, 0, QUEUE_BASE_ADDRESS | BASE_HINT | QUEUE_LOG2SIZE, 0);
-        registers.define64(EVENTQ_IRQ_CFG0, 0, IRQ_CFG0_ADDRESS, 0);
-        registers.define32(EVENTQ_IRQ_CFG0 + IRQ_CFG1, 0, -1, 0);
-        registers.define32(EVENTQ_IRQ_CFG0 + IRQ_CFG2, 0, MSI_ATTRIBUTES, 0);
+        defineMessage(EVENTQ_IRQ_CFG0);
         registers.define32(internal(EVENTQ_PROD), 0, QUEUE_INDEX | EVENTQ_OVERFLOW, 0);
         registers.define32(internal(EVENTQ_CONS), 0, QUEUE_INDEX | EVENTQ_OVERFLOW, 0);
+    }
+
+    private void defineMessage(int cfg0) {
+        boolean messages = features.has(SmmuFeature.MSI);
+        registers.define64(cfg0, 0, messages ? IRQ_CFG0_ADDRESS : 0, 0);
+        registers.define32(cfg0 + IRQ_CFG1, 0, messages ? -1 : 0, 0);
+        registers.define32(cfg0 + IRQ_CFG2, 0, messages ? MSI_ATTRIBUTES : 0, 0);
+    }
+
+    /** As if power had gone and come. Ports stay open; on return no request uses what was configured. */
+    public void reset() {
+        lock.lock();
+        try {
+            enabled = false;
+            events.reset(this::defineRegisters);
+            forgetEverything();
+        } finally {
+            lock.unlock();
+        }
     }
 
     /** Where a register of page 0 or 1 stands in the register file. */
@@ -118,7 +153,7 @@ public final class SmmuUnit implements RegisterAccess {
         } finally {
             lock.unlock();
         }
-        GlobalErrors.raise(interrupts, lines);
+        errors.signal(lines);
     }
 
     /** @return lines to raise */
@@ -201,6 +236,10 @@ public final class SmmuUnit implements RegisterAccess {
         SmmuPort port = new SmmuPort(this, requesterId, pasid);
         port.open();
         return port;
+    }
+
+    SmmuBus bus() {
+        return bus;
     }
 
     String name() {

@@ -7,7 +7,6 @@ import static iommufd.api.DmaAccess.WRITE_BIT;
 import iommu.common.unit.PhysicalWords;
 import iommu.smmuv3.format.ContextDescriptor;
 import iommu.smmuv3.format.SmmuEvent;
-import iommufd.api.memory.HostMemory;
 
 /**
  * Stage 1 of one stream or substream: what its context descriptor says, and the walk (Arm ARM DDI 0487, §D8.2; IHI 0070, §5.4).
@@ -21,6 +20,7 @@ final class StageOne {
     private static final int SELECT_BIT = 55;
 
     private final FaultNote note;
+    private final SmmuBus bus;
     private final DirtyMarkSink dirtyMarks;
     /** Stage 2 under the tables and the output, when {@link #nested}. */
     private final StageTwo below;
@@ -39,8 +39,9 @@ final class StageOne {
     /** Accesses the last walk's leaf grants without another update. */
     int rights;
 
-    StageOne(FaultNote note, DirtyMarkSink dirtyMarks, StageTwo below) {
+    StageOne(FaultNote note, SmmuBus bus, DirtyMarkSink dirtyMarks, StageTwo below) {
         this.note = note;
+        this.bus = bus;
         this.dirtyMarks = dirtyMarks;
         this.below = below;
     }
@@ -145,10 +146,11 @@ final class StageOne {
                     return slot;
                 }
             }
-            if (!HostMemory.isBacked(slot)) {
+            long located = bus.locate(slot, 8);
+            if (located < 0) {
                 return note.walkAbort(false, SmmuEvent.CLASS_TT, slot);
             }
-            long entry = PhysicalWords.get(slot);
+            long entry = PhysicalWords.get(located);
             if ((entry & VALID) == 0) {
                 return refuse(SmmuEvent.F_TRANSLATION);
             }
@@ -164,7 +166,7 @@ final class StageOne {
                 long inside = (1L << shift) - 1;
                 long output = entry & ADDRESS & ~inside | remaining & inside;
                 long address = at + (remaining >>> shift << 3);
-                return leaf(slot, address, entry, restrictions, accessBit, output);
+                return leaf(located, address, entry, restrictions, accessBit, output);
             }
             restrictions |= entry;
             remaining &= (1L << shift) - 1;

@@ -8,7 +8,6 @@ import iommu.common.unit.PhysicalWords;
 import iommu.smmuv3.format.ContextDescriptor;
 import iommu.smmuv3.format.SmmuEvent;
 import iommu.smmuv3.format.StreamTableEntry;
-import iommufd.api.memory.HostMemory;
 
 /**
  * Stage 2 of one stream: what its stream table entry says, and the walk (Arm ARM DDI 0487, §D8.2; IHI 0070, §5.2). Reused;
@@ -22,6 +21,7 @@ final class StageTwo {
     private static final int MAX_RETRIES = 1000;
 
     private final FaultNote note;
+    private final SmmuBus bus;
     private final DirtyMarkSink dirtyMarks;
     private long table;
     private int granuleLg2;
@@ -39,8 +39,9 @@ final class StageTwo {
     /** Accesses the last walk's leaf grants without another update. */
     int rights;
 
-    StageTwo(FaultNote note, DirtyMarkSink dirtyMarks) {
+    StageTwo(FaultNote note, SmmuBus bus, DirtyMarkSink dirtyMarks) {
         this.note = note;
+        this.bus = bus;
         this.dirtyMarks = dirtyMarks;
     }
 
@@ -105,10 +106,11 @@ final class StageTwo {
         int shift = granuleLg2 + top * strideLg2(granuleLg2);
         for (int level = top; ; level--) {
             long slot = at + (remaining >>> shift << 3);
-            if (!HostMemory.isBacked(slot)) {
+            long located = bus.locate(slot, 8);
+            if (located < 0) {
                 return note.walkAbort(true, eventClass, slot);
             }
-            long entry = PhysicalWords.get(slot);
+            long entry = PhysicalWords.get(located);
             if ((entry & VALID) == 0) {
                 return refuse(SmmuEvent.F_TRANSLATION, accessBit, eventClass, ipa);
             }
@@ -122,7 +124,7 @@ final class StageTwo {
             }
             if (level == 0 || !table) {
                 pageLg2 = shift;
-                return leaf(slot, entry, ipa, accessBit, eventClass, entry & ADDRESS & -(1L << shift) | remaining);
+                return leaf(located, entry, ipa, accessBit, eventClass, entry & ADDRESS & -(1L << shift) | remaining);
             }
             at = entry & ADDRESS & -(1L << granuleLg2);
             shift -= strideLg2(granuleLg2);

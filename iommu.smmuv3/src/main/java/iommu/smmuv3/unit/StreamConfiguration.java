@@ -8,23 +8,23 @@ import iommu.common.unit.RegisterFile;
 import iommu.smmuv3.format.ContextDescriptor;
 import iommu.smmuv3.format.SmmuEvent;
 import iommu.smmuv3.format.StreamTableEntry;
-import iommufd.api.memory.HostMemory;
 
 /**
  * One port's copy of its stream's configuration: the walk from the stream table to the context descriptor (IHI 0070, §3.3),
  * and what it found. Reused; belongs to one port.
  */
 final class StreamConfiguration {
-    /** Address bits of the output, and of intermediate addresses. */
-    static final int OUTPUT_BITS = 48;
     private static final int L1_BYTES_LG2 = 3;
 
     private final SmmuUnit unit;
     private final RegisterFile registers;
+    private final SmmuBus bus;
     private final FaultNote note;
     private final int streamId;
     /** Negative for requests without. */
     private final int substreamId;
+    /** Address bits of the output, and of intermediate addresses. */
+    final int outputBits;
     private boolean silentOutsideOutput;
 
     /** Stage 1, if {@link #translatesStage1}. */
@@ -43,8 +43,10 @@ final class StreamConfiguration {
         this.streamId = streamId;
         this.substreamId = substreamId;
         registers = unit.registers();
-        stage2 = new StageTwo(note, unit.dirtyMarks());
-        stage1 = new StageOne(note, unit.dirtyMarks(), stage2);
+        outputBits = unit.features().outputBits();
+        bus = unit.bus();
+        stage2 = new StageTwo(note, bus, unit.dirtyMarks());
+        stage1 = new StageOne(note, bus, unit.dirtyMarks(), stage2);
     }
 
     /** Whether a request past stage 1 to an address that is too large makes no event: the unit is off. */
@@ -70,10 +72,8 @@ final class StreamConfiguration {
         if (entry < 0) {
             return entry;
         }
-        if (!HostMemory.isBacked(entry)) {
-            return note.fetch(SmmuEvent.F_STE_FETCH, entry);
-        }
-        return loadEntry(entry);
+        long located = bus.locate(entry, StreamTableEntry.BYTES);
+        return located < 0 ? note.fetch(SmmuEvent.F_STE_FETCH, entry) : loadEntry(located);
     }
 
     /** @return where the entry lies, or {@link FaultNote#REFUSED} */
@@ -92,10 +92,11 @@ final class StreamConfiguration {
         int split = split(form >>> STRTAB_SPLIT_SHIFT & 0x1f);
         long table = base & -(1L << Math.max(6, log2Size - split + L1_BYTES_LG2));
         long slot = table + (stream >>> split << L1_BYTES_LG2);
-        if (!HostMemory.isBacked(slot)) {
+        long located = bus.locate(slot, 1 << L1_BYTES_LG2);
+        if (located < 0) {
             return note.fetch(SmmuEvent.F_STE_FETCH, slot);
         }
-        long descriptor = PhysicalWords.get(slot);
+        long descriptor = PhysicalWords.get(located);
         int span = (int) (descriptor & StreamTableEntry.L1_SPAN);
         long index = stream & (1L << split) - 1;
         if (span == 0 || span > split + 1 || index >>> span - 1 != 0) {
@@ -131,9 +132,12 @@ final class StreamConfiguration {
         translatesStage2 = (config & StreamTableEntry.CONFIG_STAGE2_BIT) != 0;
         int contextsLg2 = (int) (word0 >>> StreamTableEntry.S1CDMAX_SHIFT) & 0x1f;
         long contexts = word0 & StreamTableEntry.S1_CONTEXT_POINTER;
+        if (s1 && !unit.features().has(SmmuFeature.STAGE1) || translatesStage2 && !unit.features().has(SmmuFeature.STAGE2)) {
+            return note.configuration(SmmuEvent.C_BAD_STE, true);
+        }
         if (s1 && ((word1 & StreamTableEntry.S1STALLD) != 0 || contextsLg2 > unit.features().substreamIdBits()
-                || contexts >>> OUTPUT_BITS != 0)
-                || translatesStage2 && !stage2.configure(word2, word3, OUTPUT_BITS)) {
+                || contexts >>> outputBits != 0)
+                || translatesStage2 && !stage2.configure(word2, word3, outputBits)) {
             return note.configuration(SmmuEvent.C_BAD_STE, true);
         }
         vmid = (int) (word2 & StreamTableEntry.S2VMID);
@@ -171,29 +175,31 @@ final class StreamConfiguration {
             if (slot < 0) {
                 return slot;
             }
-            if (!HostMemory.isBacked(slot)) {
+            long located = bus.locate(slot, 1 << L1_BYTES_LG2);
+            if (located < 0) {
                 return note.fetch(SmmuEvent.F_CD_FETCH, slot);
             }
-            long descriptor = PhysicalWords.getAcquire(slot);
+            long descriptor = PhysicalWords.getAcquire(located);
             long leaf = descriptor & ContextDescriptor.L1_POINTER & -(1L << leafLg2 + ContextDescriptor.BYTES_LG2);
-            if ((descriptor & ContextDescriptor.L1_VALID) == 0 || leaf >>> OUTPUT_BITS != 0) {
+            if ((descriptor & ContextDescriptor.L1_VALID) == 0 || leaf >>> outputBits != 0) {
                 return note.configuration(SmmuEvent.C_BAD_SUBSTREAMID, true);
             }
             address = leaf + ((index & (1L << leafLg2) - 1) << ContextDescriptor.BYTES_LG2);
         }
-        long at = physical(address);
-        if (at < 0) {
-            return at;
+        long fetched = physical(address);
+        if (fetched < 0) {
+            return fetched;
         }
-        if (!HostMemory.isBacked(at)) {
-            return note.fetch(SmmuEvent.F_CD_FETCH, at);
+        long at = bus.locate(fetched, ContextDescriptor.BYTES);
+        if (at < 0) {
+            return note.fetch(SmmuEvent.F_CD_FETCH, fetched);
         }
         long word0 = PhysicalWords.getAcquire(at);
         if ((word0 & ContextDescriptor.VALID) == 0) {
             return note.absent(SmmuEvent.C_BAD_CD);
         }
         if (!stage1.configure(word0, PhysicalWords.get(at + 8), PhysicalWords.get(at + 16),
-                translatesStage2, OUTPUT_BITS)) {
+                translatesStage2, outputBits)) {
             return note.configuration(SmmuEvent.C_BAD_CD, true);
         }
         return 0;

@@ -8,6 +8,7 @@ import iommu.smmuv3.format.SmmuEvent;
 import iommu.smmuv3.format.StreamTableEntry;
 import iommufd.api.DmaAccess;
 import iommufd.api.memory.HostMemory;
+import iommufd.api.memory.MemoryMap;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -28,6 +29,8 @@ class WalkPropertyTest {
     private static final int ADDRESSES = 250;
     private static final int[] GRANULES_KIB = {4, 16, 64};
     private static final int[] SIZES = {32, 36, 40, 42, 44, 48};
+
+    private static final SmmuBus BUS = new SmmuBus(MemoryMap.HOST, SmmuMessages.ABORTED);
 
     private TestMemory memory;
     private final Map<Integer, Integer> outcomes = new HashMap<>();
@@ -182,7 +185,7 @@ class WalkPropertyTest {
             fill(region, REGION_BYTES, true);
             NaiveVmsa.Stage stage = stage(true, region);
             FaultNote note = new FaultNote(-1);
-            StageTwo real = new StageTwo(note, slot -> marks++);
+            StageTwo real = new StageTwo(note, BUS, slot -> marks++);
             assertThat(real.configure(word2(stage), stage.ttb(), 48)).as("seed %d: %s", seed, stage).isTrue();
             NaiveVmsa naive = new NaiveVmsa(region, snapshot());
             for (int i = 0; i < ADDRESSES; i++) {
@@ -201,8 +204,8 @@ class WalkPropertyTest {
             NaiveVmsa.Stage first = stage(false, region);
             NaiveVmsa.Stage second = nested ? identity(stage(true, region + REGION_BYTES / 2)) : null;
             FaultNote note = new FaultNote(-1);
-            StageTwo below = new StageTwo(note, slot -> marks++);
-            StageOne real = new StageOne(note, slot -> marks++, below);
+            StageTwo below = new StageTwo(note, BUS, slot -> marks++);
+            StageOne real = new StageOne(note, BUS, slot -> marks++, below);
             if (nested) {
                 assertThat(below.configure(word2(second), second.ttb(), 48)).as("seed %d: %s", seed, second).isTrue();
             }

@@ -25,6 +25,11 @@ final class EventInterrupt {
         registers.define32(control + UPPER_ADDRESS, 0, -1, 0);
     }
 
+    /** The unit was reset. */
+    void reset() {
+        due = false;
+    }
+
     /** A new condition arose while none was pending. */
     void raise() {
         registers.put32(control, registers.get32(control) | Registers.EVENT_PENDING);

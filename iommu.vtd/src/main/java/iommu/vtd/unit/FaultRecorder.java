@@ -82,7 +82,7 @@ final class FaultRecorder {
         }
     }
 
-    /** Translation was disabled: recording starts over at the first register. */
+    /** Recording starts over at the first register. */
     void restart() {
         next = 0;
     }

@@ -72,7 +72,7 @@ final class FirstStageWalk {
      * Translates.
      *
      * @param wanted {@link iommufd.api.DmaAccess} bits
-     * @return the physical address, or minus the code of a {@link FaultReason}
+     * @return the address on the bus, or minus the code of a {@link FaultReason}
      */
     long translate(long address, int wanted) {
         int unused = 63 - (topShift + INDEX_BITS - 1);
@@ -85,11 +85,13 @@ final class FirstStageWalk {
         while (true) {
             long slot = table + (address >>> shift - 3 & INDEX);
             if (nested) {
-                slot = hostAddress(slot, shift);
+                slot = throughSecondStage(slot, shift);
                 if (slot < 0) {
                     return slot;
                 }
-            } else if (!memory.contains(slot)) {
+            }
+            slot = memory.hostAddress(slot);
+            if (slot < 0) {
                 return -(shift == topShift ? FaultReason.FIRST_STAGE_ROOT_UNREACHABLE : FaultReason.FIRST_STAGE_UNREACHABLE).code();
             }
             long entry = PhysicalWords.get(slot);
@@ -129,7 +131,7 @@ final class FirstStageWalk {
         return shift == LEAF_SHIFT ? LEAF_RESERVED : LEAF_RESERVED | (1L << shift) - 1 & ADDRESS & ~LARGE_PAT;
     }
 
-    /** @return the physical address, minus a reason, or {@link #CHANGED} */
+    /** @return the address on the bus, minus a reason, or {@link #CHANGED} */
     private long leaf(long slot, long entry, long granted, int shift, long address, int wanted) {
         if ((wanted & WRITE_BIT) != 0 && granted == 0) {
             return -FaultReason.SCALABLE_WRITE_DENIED.code();
@@ -177,7 +179,7 @@ final class FirstStageWalk {
     }
 
     /** An entry's place in the guest, through the second stage. */
-    private long hostAddress(long guestSlot, int shift) {
+    private long throughSecondStage(long guestSlot, int shift) {
         if (!secondStage.covers(guestSlot)) {
             return -FaultReason.FIRST_STAGE_TOO_WIDE.code();
         }

@@ -14,7 +14,6 @@ import iommu.common.unit.RegisterFile;
 import iommu.vtd.format.HostAddress;
 import iommu.vtd.format.InvalidationDescriptor;
 import iommu.vtd.format.Registers;
-import iommufd.api.memory.HostMemory;
 
 /**
  * The unit's end of the invalidation queue (§6.5.2): software owns the tail, {@link #drain} the head. Descriptors are executed
@@ -26,12 +25,15 @@ final class InvalidationQueue {
     private final FaultRecorder faults;
     private final Invalidator invalidator;
     private final EventInterrupt event;
+    private final KnownMemory memory;
 
-    InvalidationQueue(RegisterFile registers, VtdFeatures features, FaultRecorder faults, Invalidator invalidator) {
+    InvalidationQueue(RegisterFile registers, VtdFeatures features, FaultRecorder faults, Invalidator invalidator,
+            KnownMemory memory) {
         this.registers = registers;
         this.features = features;
         this.faults = faults;
         this.invalidator = invalidator;
+        this.memory = memory;
         registers.define64(Registers.IQT, 0, Registers.QUEUE_OFFSET, 0);
         registers.define64(Registers.IQA, 0, HostAddress.PAGE | Registers.QUEUE_WIDE | Registers.QUEUE_SIZE, 0);
         registers.define32(Registers.ICS, 0, 0, Registers.WAIT_COMPLETED);
@@ -103,8 +105,9 @@ final class InvalidationQueue {
     }
 
     /** @return 0 or one of the errors of {@link Registers#IQERCD} */
-    private int execute(long descriptor, boolean wide, int tableMode) {
-        if (!HostMemory.isBacked(descriptor)) {
+    private int execute(long address, boolean wide, int tableMode) {
+        long descriptor = memory.locate(address);
+        if (descriptor < 0) {
             return Registers.QUEUE_FETCH_FAILED;
         }
         long first = PhysicalWords.get(descriptor);
@@ -142,9 +145,9 @@ final class InvalidationQueue {
     private boolean known(int type, int tableMode) {
         return switch (type) {
             case CONTEXT_CACHE, IOTLB, INTERRUPT_ENTRY_CACHE, WAIT -> true;
-            case DEVICE_TLB -> features.deviceTlb();
+            case DEVICE_TLB -> features.has(VtdFeature.DEVICE_TLB);
             case PASID_IOTLB, PASID_CACHE -> tableMode != Registers.LEGACY_MODE;
-            case PASID_DEVICE_TLB -> features.deviceTlb() && tableMode != Registers.LEGACY_MODE;
+            case PASID_DEVICE_TLB -> features.has(VtdFeature.DEVICE_TLB) && tableMode != Registers.LEGACY_MODE;
             default -> false;
         };
     }
@@ -156,8 +159,8 @@ final class InvalidationQueue {
             return;
         }
         if ((first & InvalidationDescriptor.WAIT_STATUS) != 0) {
-            long status = second & ~HostAddress.RESERVED;
-            if (HostMemory.isBacked(status)) {
+            long status = memory.locate(second & ~HostAddress.RESERVED);
+            if (status >= 0) {
                 PhysicalWords.setInt(status, InvalidationDescriptor.statusData(first));
             }
         }

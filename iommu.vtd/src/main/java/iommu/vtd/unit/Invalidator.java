@@ -11,11 +11,13 @@ final class Invalidator {
     private static final int PAGE_LG2 = 12;
 
     private final InvalidationLog log;
+    private final VtdFeatures features;
     private final long drainNanos;
 
     /** @param drainNanos how long requests inside may take before an invalidation counts as timed out */
-    Invalidator(InvalidationLog log, long drainNanos) {
+    Invalidator(InvalidationLog log, VtdFeatures features, long drainNanos) {
         this.log = log;
+        this.features = features;
         this.drainNanos = drainNanos;
     }
 
@@ -53,7 +55,7 @@ final class Invalidator {
             case InvalidationDescriptor.DOMAIN ->
                 log.publish(Invalidation.IOTLB_DOMAIN, Invalidation.tag(domainId, 0), 0, -1L);
             case InvalidationDescriptor.PAGES -> {
-                if (addressMask > VtdFeatures.MAX_ADDRESS_MASK) {
+                if (!features.has(VtdFeature.PAGE_SELECTIVE) || addressMask > features.maxAddressMask()) {
                     return false;
                 }
                 long inside = inside(addressMask);

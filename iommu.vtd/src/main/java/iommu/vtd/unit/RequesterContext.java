@@ -9,7 +9,6 @@ import iommu.vtd.format.Registers;
 import iommu.vtd.format.RootEntry;
 import iommu.vtd.format.ScalableContextEntry;
 import iommufd.api.dma.Pasid;
-import iommufd.api.memory.HostMemory;
 
 /**
  * How the requests of one source-id and PASID are to be translated: the lookup in root, context and PASID tables, and one entry
@@ -25,6 +24,7 @@ final class RequesterContext {
     private final VtdFeatures features;
     private final int sourceId;
     private final int requestPasid;
+    private final KnownMemory memory;
 
     private boolean contextCached;
     private long contextLow;
@@ -49,8 +49,9 @@ final class RequesterContext {
     boolean extendedAccessed;
     boolean coherent;
 
-    RequesterContext(VtdFeatures features, int sourceId, int requestPasid) {
+    RequesterContext(VtdFeatures features, KnownMemory memory, int sourceId, int requestPasid) {
         this.features = features;
+        this.memory = memory;
         this.sourceId = sourceId;
         this.requestPasid = requestPasid;
     }
@@ -149,8 +150,8 @@ final class RequesterContext {
     }
 
     private int legacyContext(long rootTable) {
-        long rootEntry = rootTable + (sourceId >>> 8) * (long) RootEntry.BYTES;
-        if (!HostMemory.isBacked(rootEntry)) {
+        long rootEntry = memory.hostAddress(rootTable + (sourceId >>> 8) * (long) RootEntry.BYTES);
+        if (rootEntry < 0) {
             return FaultReason.ROOT_UNREACHABLE.code();
         }
         long root = PhysicalWords.getAcquire(rootEntry);
@@ -160,8 +161,8 @@ final class RequesterContext {
         if ((root & RootEntry.RESERVED) != 0 || PhysicalWords.get(rootEntry + 8) != 0) {
             return FaultReason.ROOT_RESERVED.code();
         }
-        long entry = (root & HostAddress.PAGE) + (sourceId & 0xFF) * (long) ContextEntry.BYTES;
-        if (!HostMemory.isBacked(entry)) {
+        long entry = memory.hostAddress((root & HostAddress.PAGE) + (sourceId & 0xFF) * (long) ContextEntry.BYTES);
+        if (entry < 0) {
             return FaultReason.CONTEXT_UNREACHABLE.code();
         }
         long low = PhysicalWords.getAcquire(entry);
@@ -177,8 +178,8 @@ final class RequesterContext {
             return FaultReason.CONTEXT_RESERVED.code();
         }
         int levels = (int) (high & ContextEntry.WIDTH) + 2;
-        boolean typeKnown = passThrough || translationType == ContextEntry.SECOND_STAGE
-                || translationType == ContextEntry.SECOND_STAGE_DEVICE_TLB && features.deviceTlb();
+        boolean typeKnown = passThrough && features.has(VtdFeature.PASS_THROUGH) || translationType == ContextEntry.SECOND_STAGE
+                || translationType == ContextEntry.SECOND_STAGE_DEVICE_TLB && features.has(VtdFeature.DEVICE_TLB);
         if (!typeKnown || !features.walksLevels(levels)) {
             return FaultReason.CONTEXT_INVALID.code();
         }
@@ -195,8 +196,8 @@ final class RequesterContext {
 
     private int scalableContext(long rootTable) {
         int deviceFunction = sourceId & 0xFF;
-        long rootEntry = rootTable + (sourceId >>> 8) * (long) RootEntry.BYTES + (deviceFunction >>> 7) * 8L;
-        if (!HostMemory.isBacked(rootEntry)) {
+        long rootEntry = memory.hostAddress(rootTable + (sourceId >>> 8) * (long) RootEntry.BYTES + (deviceFunction >>> 7) * 8L);
+        if (rootEntry < 0) {
             return FaultReason.SCALABLE_ROOT_UNREACHABLE.code();
         }
         long root = PhysicalWords.getAcquire(rootEntry);
@@ -206,8 +207,8 @@ final class RequesterContext {
         if ((root & RootEntry.RESERVED) != 0) {
             return FaultReason.SCALABLE_ROOT_RESERVED.code();
         }
-        long entry = (root & HostAddress.PAGE) + (deviceFunction & 0x7F) * (long) ScalableContextEntry.BYTES;
-        if (!HostMemory.isBacked(entry)) {
+        long entry = memory.hostAddress((root & HostAddress.PAGE) + (deviceFunction & 0x7F) * (long) ScalableContextEntry.BYTES);
+        if (entry < 0) {
             return FaultReason.SCALABLE_CONTEXT_UNREACHABLE.code();
         }
         long low = PhysicalWords.getAcquire(entry);
@@ -216,7 +217,7 @@ final class RequesterContext {
         if ((low & ScalableContextEntry.PRESENT) == 0) {
             return FaultReason.SCALABLE_CONTEXT_ABSENT.code();
         }
-        long lowReserved = features.deviceTlb() ? ScalableContextEntry.LOW_RESERVED
+        long lowReserved = features.has(VtdFeature.DEVICE_TLB) ? ScalableContextEntry.LOW_RESERVED
                 : ScalableContextEntry.LOW_RESERVED | ScalableContextEntry.DEVICE_TLB;
         if ((low & lowReserved) != 0 || (high & ScalableContextEntry.HIGH_RESERVED) != 0
                 || (PhysicalWords.get(entry + 16) | PhysicalWords.get(entry + 24)) != 0) {
@@ -256,8 +257,8 @@ final class RequesterContext {
     private int pasidEntry(int wanted) {
         pasidCached = false;
         pasidSuppresses = false;
-        long directoryEntry = (contextLow & HostAddress.PAGE) + (wanted >>> PasidTableEntry.TABLE_INDEX_BITS) * 8L;
-        if (!HostMemory.isBacked(directoryEntry)) {
+        long directoryEntry = memory.hostAddress((contextLow & HostAddress.PAGE) + (wanted >>> PasidTableEntry.TABLE_INDEX_BITS) * 8L);
+        if (directoryEntry < 0) {
             return FaultReason.DIRECTORY_UNREACHABLE.code();
         }
         long directory = PhysicalWords.getAcquire(directoryEntry);
@@ -269,8 +270,8 @@ final class RequesterContext {
             return FaultReason.DIRECTORY_RESERVED.code();
         }
         int index = wanted & (1 << PasidTableEntry.TABLE_INDEX_BITS) - 1;
-        long entry = (directory & HostAddress.PAGE) + index * (long) PasidTableEntry.BYTES;
-        if (!HostMemory.isBacked(entry)) {
+        long entry = memory.hostAddress((directory & HostAddress.PAGE) + index * (long) PasidTableEntry.BYTES);
+        if (entry < 0) {
             return FaultReason.PASID_TABLE_UNREACHABLE.code();
         }
         return pasidEntry(wanted, entry);
@@ -296,9 +297,9 @@ final class RequesterContext {
         boolean first = entryType == PasidTableEntry.FIRST_STAGE || entryType == PasidTableEntry.NESTED;
         boolean second = entryType == PasidTableEntry.SECOND_STAGE || entryType == PasidTableEntry.NESTED;
         if (!first && !second && entryType != PasidTableEntry.PASS_THROUGH
-                || entryType == PasidTableEntry.NESTED && !features.nested()
+                || !features.has(typeFeature(entryType))
                 || second && !features.walksLevels(levels)
-                || first && firstStageMode > (features.fiveLevels() ? 1 : 0)
+                || first && firstStageMode > (features.has(VtdFeature.FIRST_STAGE_5_LEVELS) ? 1 : 0)
                 || first && second && (word2 & HostAddress.PAGE) >>> 12 + 9 * levels != 0) {
             return FaultReason.PASID_INVALID.code();
         }
@@ -315,5 +316,14 @@ final class RequesterContext {
         cachedPasid = wanted;
         pasidCached = true;
         return OK;
+    }
+
+    private static VtdFeature typeFeature(int type) {
+        return switch (type) {
+            case PasidTableEntry.FIRST_STAGE -> VtdFeature.FIRST_STAGE;
+            case PasidTableEntry.SECOND_STAGE -> VtdFeature.SECOND_STAGE;
+            case PasidTableEntry.NESTED -> VtdFeature.NESTED;
+            default -> VtdFeature.PASS_THROUGH;
+        };
     }
 }

@@ -75,15 +75,15 @@ final class SecondStageWalk {
      * Translates an address that it {@link #covers}.
      *
      * @param wanted {@link iommufd.api.DmaAccess} bits
-     * @return the physical address, or minus the code of a {@link FaultReason}
+     * @return the address on the bus, or minus the code of a {@link FaultReason}
      */
     long translate(long address, int wanted) {
         long table = root;
         long granted = ACCESS;
         int shift = topShift;
         while (true) {
-            long slot = table + (address >>> shift - 3 & INDEX);
-            if (!memory.contains(slot)) {
+            long slot = memory.hostAddress(table + (address >>> shift - 3 & INDEX));
+            if (slot < 0) {
                 return unreachable(shift);
             }
             long entry = PhysicalWords.get(slot);

@@ -12,17 +12,19 @@ import iommufd.api.DmaAccess;
 import iommufd.api.dma.DmaFault;
 import iommufd.api.dma.Pasid;
 import iommufd.api.dma.RequesterId;
+import iommufd.api.memory.MemoryMap;
 import java.util.OptionalInt;
 
 /**
  * Where the requests of one queue of a device arrive. Its IOTLB holds translations of one domain, PASID and type at a time,
  * the tags of §6.2.1; they outlive the context and PASID entries they were made by until an IOTLB invalidation covers them.
  */
-public final class VtdPort extends TranslatingPort {
+public sealed class VtdPort extends TranslatingPort permits VtdAtsPort {
     /** The 2 MiB that the interrupt range lies in: cached in small pages only. */
     private static final long INTERRUPT_LARGE_PAGE =
             HostAddress.INTERRUPT_RANGE >>> Iotlb.LARGE_PAGE_LG2 - HostAddress.INTERRUPT_SHIFT;
 
+    private static final long LARGE_INSIDE = (1L << Iotlb.LARGE_PAGE_LG2) - 1;
     /** An address behind all memory. */
     private static final long NO_MEMORY = 1L << HostAddress.BITS;
 
@@ -30,7 +32,8 @@ public final class VtdPort extends TranslatingPort {
     private final RequesterId requester;
     private final int requestPasid;
     private final RequesterContext context;
-    private final KnownMemory tables = new KnownMemory();
+    private final MemoryMap memory;
+    private final KnownMemory tables;
     private final SecondStageWalk secondStage;
     private final FirstStageWalk firstStage;
     private boolean resolved;
@@ -45,7 +48,9 @@ public final class VtdPort extends TranslatingPort {
         this.unit = unit;
         this.requester = requester;
         requestPasid = pasid;
-        context = new RequesterContext(unit.features(), requester.sourceId(), pasid);
+        memory = unit.memory();
+        tables = new KnownMemory(memory);
+        context = new RequesterContext(unit.features(), tables, requester.sourceId(), pasid);
         secondStage = new SecondStageWalk(tables, unit.dirtyMarks());
         firstStage = new FirstStageWalk(tables, unit.dirtyMarks(), secondStage);
     }
@@ -99,8 +104,24 @@ public final class VtdPort extends TranslatingPort {
                 || (physicalAddress >>> Iotlb.LARGE_PAGE_LG2) == INTERRUPT_LARGE_PAGE)) {
             leafLg2 = Iotlb.SMALL_PAGE_LG2;
         }
-        iotlb.remember(iova, physicalAddress, leafLg2, cacheable);
-        return physicalAddress;
+        return memory == MemoryMap.HOST ? remember(iova, physicalAddress, leafLg2, cacheable)
+                : rememberInMap(iova, physicalAddress, leafLg2, cacheable);
+    }
+
+    private long remember(long iova, long hostAddress, int leafLg2, int cacheable) {
+        iotlb.remember(iova, hostAddress, leafLg2, cacheable);
+        return hostAddress;
+    }
+
+    /** A large page is one only as far as the memory behind it is in one piece, and placed as it is on the bus. */
+    private long rememberInMap(long iova, long busAddress, int leafLg2, int cacheable) {
+        long hostAddress = memory.hostAddress(busAddress);
+        if (hostAddress < 0) {
+            return NO_MEMORY;
+        }
+        boolean large = leafLg2 >= Iotlb.LARGE_PAGE_LG2 && (hostAddress - busAddress & LARGE_INSIDE) == 0
+                && memory.hostAddress(busAddress & ~LARGE_INSIDE, LARGE_INSIDE + 1) >= 0;
+        return remember(iova, hostAddress, large ? Iotlb.LARGE_PAGE_LG2 : Iotlb.SMALL_PAGE_LG2, cacheable);
     }
 
     private boolean resolve() {

@@ -8,6 +8,8 @@ import iommu.vtd.format.HostAddress;
 import iommu.vtd.format.RegisterAccess;
 import iommu.vtd.format.Registers;
 import iommufd.api.dma.RequesterId;
+import iommufd.api.hardware.AtsPort;
+import iommufd.api.memory.MemoryMap;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
@@ -26,6 +28,7 @@ public final class VtdUnit implements RegisterAccess {
     private final ReentrantLock lock = new ReentrantLock();
     private final String name;
     private final VtdFeatures features;
+    private final MemoryMap memory;
     private final DirtyMarkSink dirtyMarks;
     private final MessageSink messages;
     private final RegisterFile registers = new RegisterFile(Registers.PAGE_BYTES);
@@ -37,21 +40,31 @@ public final class VtdUnit implements RegisterAccess {
     private volatile Translation translation = Translation.RESET;
 
     /**
-     * A unit after reset.
+     * A unit of the host after reset.
      *
      * @param name for people, in fault descriptions
      * @param dirtyMarks learns of dirty bits the unit sets
      * @param messages where its interrupts go
      */
     public VtdUnit(String name, VtdFeatures features, DirtyMarkSink dirtyMarks, MessageSink messages) {
-        this(name, features, dirtyMarks, messages, DRAIN_NANOS);
+        this(name, features, MemoryMap.HOST, dirtyMarks, messages, DRAIN_NANOS);
+    }
+
+    /**
+     * A unit in front of a guest after reset.
+     *
+     * @param memory all it reaches; every address that it is given or finds in tables is one of this map
+     */
+    public VtdUnit(String name, VtdFeatures features, MemoryMap memory, MessageSink messages) {
+        this(name, features, memory, entry -> { }, messages, DRAIN_NANOS);
     }
 
     /** @param drainNanos how long requests may be inside before an invalidation times out */
-    VtdUnit(String name, VtdFeatures features, DirtyMarkSink dirtyMarks, MessageSink messages, long drainNanos) {
+    VtdUnit(String name, VtdFeatures features, MemoryMap memory, DirtyMarkSink dirtyMarks, MessageSink messages, long drainNanos) {
         this.name = name;
-        invalidator = new Invalidator(invalidations, drainNanos);
+        invalidator = new Invalidator(invalidations, features, drainNanos);
         this.features = features;
+        this.memory = memory;
         this.dirtyMarks = dirtyMarks;
         this.messages = messages;
         registers.define32(Registers.VER, VtdFeatures.VERSION, 0, 0);
@@ -62,7 +75,22 @@ public final class VtdUnit implements RegisterAccess {
         registers.define64(VtdFeatures.IOTLB_OFFSET, 0, -1L, 0);
         registers.define64(IOTLB, 0, -1L, 0);
         faults = new FaultRecorder(registers, features);
-        queue = new InvalidationQueue(registers, features, faults, invalidator);
+        queue = new InvalidationQueue(registers, features, faults, invalidator, new KnownMemory(memory));
+    }
+
+    /** As if power had gone and come; ports stay open. */
+    public void reset() {
+        lock.lock();
+        try {
+            registers.reset();
+            translation = Translation.RESET;
+            faults.restart();
+            faults.event().reset();
+            queue.event().reset();
+            invalidator.everything();
+        } finally {
+            lock.unlock();
+        }
     }
 
     /** How its requests reach memory behind the physical window. */
@@ -79,6 +107,18 @@ public final class VtdUnit implements RegisterAccess {
         VtdPort port = new VtdPort(this, requester, pasid);
         port.open();
         return port;
+    }
+
+    /** As {@link #openPort}, for a device with a device-TLB. */
+    public VtdAtsPort openAtsPort(RequesterId requester, int pasid, AtsPort.Device device) {
+        VtdAtsPort port = new VtdAtsPort(this, requester, pasid);
+        port.open();
+        return port;
+    }
+
+    /** Its end; ports are closed. */
+    public void close() {
+        reset();
     }
 
     @Override
@@ -232,6 +272,10 @@ public final class VtdUnit implements RegisterAccess {
 
     VtdFeatures features() {
         return features;
+    }
+
+    MemoryMap memory() {
+        return memory;
     }
 
     DirtyMarkSink dirtyMarks() {

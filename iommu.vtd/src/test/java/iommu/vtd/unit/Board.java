@@ -6,6 +6,7 @@ import iommu.vtd.Ram;
 import iommufd.api.dma.DmaStatus;
 import iommufd.api.dma.Pasid;
 import iommufd.api.dma.RequesterId;
+import iommufd.api.memory.MemoryMap;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -35,7 +36,7 @@ final class Board {
     private int statusData = 0x1000;
 
     Board(VtdFeatures features) {
-        unit = new VtdUnit("bench", features, this::marked, (address, data) -> messages.add(address << 16 | data), DRAIN_NANOS);
+        unit = new VtdUnit("bench", features, MemoryMap.HOST, this::marked, (address, data) -> messages.add(address << 16 | data), DRAIN_NANOS);
         root = ram.frame();
         status = ram.frame();
     }

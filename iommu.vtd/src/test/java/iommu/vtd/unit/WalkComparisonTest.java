@@ -22,7 +22,7 @@ class WalkComparisonTest {
     private static final int PROBES = 120;
 
     private final Ram ram = new Ram();
-    private final KnownMemory memory = new KnownMemory();
+    private final KnownMemory memory = new KnownMemory(iommufd.api.memory.MemoryMap.HOST);
     private final long[] tables = new long[TABLES];
     private Random random;
     private int hits;
