@@ -21,6 +21,10 @@ import vmm.qtest.device.IommuTestDevice;
 
 /** Makes the board that a command line asks for. */
 final class BoardBuilder {
+    /** What QEMU's board sets of the SMMU that the machine option asks for. */
+    private static final Map<String, String> MACHINE_IOMMU = Map.of("stage", "nested");
+    /** Names of QEMU 11 for properties that the models call as QEMU did before. */
+    private static final Map<String, String> NEWER_NAMES = Map.of("scalable-mode", "x-scalable-mode", "flts", "x-flts");
     private static final int DEVICES = 32;
     private static final int FUNCTIONS = 8;
 
@@ -56,9 +60,9 @@ final class BoardBuilder {
         }
         Optional<IommuOrder> order = Optional.empty();
         if (arguments.machineIommu()) {
-            order = Optional.of(order(iommuDriver, Map.of()));
+            order = Optional.of(order(iommuDriver, MACHINE_IOMMU, Map.of()));
         } else if (!iommus.isEmpty()) {
-            order = Optional.of(order(iommuDriver, iommus.getFirst().properties()));
+            order = Optional.of(order(iommuDriver, Map.of(), iommus.getFirst().properties()));
         }
         try {
             Board board = arguments.architecture() == Architecture.X86_64
@@ -70,8 +74,10 @@ final class BoardBuilder {
         }
     }
 
-    private IommuOrder order(String driver, Map<String, String> properties) throws UsageException {
-        return new IommuOrder(driver, models.of(arguments.architecture().iommuVendor()), withGlobals(driver, properties));
+    private IommuOrder order(String driver, Map<String, String> usual, Map<String, String> properties) throws UsageException {
+        Map<String, String> all = new LinkedHashMap<>(usual);
+        withGlobals(driver, properties).forEach((name, value) -> all.put(NEWER_NAMES.getOrDefault(name, name), value));
+        return new IommuOrder(driver, models.of(arguments.architecture().iommuVendor()), all);
     }
 
     private Map<String, String> withGlobals(String driver, Map<String, String> properties) {

@@ -164,7 +164,8 @@ public final class QemuArgumentsParser {
             }
         }
         list.take("id", "");
-        return new DeviceOption(driver, new LinkedHashMap<>(list.values()), list.take("addr", ""));
+        String place = list.take("addr", "");
+        return new DeviceOption(driver, new LinkedHashMap<>(list.values()), place);
     }
 
     /** {@code driver.property=value}, or the three spelled out. */
