@@ -41,6 +41,8 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
     private DmaFault lastFault;
     /** The latest refusal was not the unit's: the translation led to no memory. */
     private boolean noMemory;
+    /** The latest refusal was one of an atomic operation. */
+    private boolean atomic;
     private long farAddress;
 
     /** The port sees every invalidation published to {@code log} from now on, once {@link #open} was called. */
@@ -67,6 +69,14 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
     /** Records the refusal the last {@link #walk} noted, in the unit's way, and describes it. Outside the epoch. */
     protected abstract DmaFault fault(long iova, int accessBit);
 
+    /**
+     * Asked about a plain write whose first page {@link #walk} refused: whether it was no access to memory but a message, and has
+     * been delivered. Outside the epoch.
+     */
+    protected boolean message(long iova, MemorySegment source, long sourceOffset, long lengthBytes) {
+        return false;
+    }
+
     /** Describes an access that ended at missing memory. Outside the epoch. */
     protected abstract DmaFault abort(long iova, int accessBit);
 
@@ -75,6 +85,26 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
 
     /** Drops all cached translations and configuration. Inside the epoch. */
     protected abstract void forgetEverything();
+
+    /** Enters the epoch for a request of another kind. {@link #leaveEpoch} must follow, in a finally. @return whether the port is open */
+    protected final boolean enterEpoch() {
+        return enter();
+    }
+
+    /** The end of {@link #enterEpoch}; harmless if it was called before. */
+    protected final void leaveEpoch() {
+        leaveAndSurface();
+    }
+
+    /** Whether the port is closed, or about to be. */
+    public final boolean isClosed() {
+        return closed;
+    }
+
+    /** Whether the request that {@link #fault} or {@link #abort} describes is an atomic operation. */
+    protected final boolean isAtomic() {
+        return atomic;
+    }
 
     /** Whether no request that started before {@code published} invalidations is inside. */
     final boolean passed(long published) {
@@ -116,6 +146,9 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
             return aborted(iova, WRITE_BIT);
         } finally {
             leave();
+        }
+        if (refused != 0 && refused == lengthBytes && !noMemory && message(iova, source, sourceOffset, lengthBytes)) {
+            return done();
         }
         return refused == 0 ? done() : refused(iova + lengthBytes - refused, WRITE_BIT);
     }
@@ -291,7 +324,9 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
         }
         if (refusedBit != 0) {
             noMemory |= farAtomic;   // no system call does this in another process
+            atomic = true;
             refused(iova, refusedBit);
+            atomic = false;
             return 0;
         }
         done();

@@ -22,11 +22,18 @@ final class RequesterContext {
     private static final int OK = 0;
 
     private final VtdFeatures features;
+    private final ReservedBits reserved;
+    private final boolean cachesFaults;
     private final int sourceId;
     private final int requestPasid;
+    private final boolean requestPrivileged;
     private final KnownMemory memory;
 
     private boolean contextCached;
+    /** Why the cached context entry cannot be used; only in caching mode. */
+    private int contextReason;
+    /** Why the cached PASID entry cannot be used; only in caching mode. */
+    private int pasidReason;
     private long contextLow;
     private long contextHigh;
     private boolean pasidCached;
@@ -48,10 +55,20 @@ final class RequesterContext {
     int firstStageLevels;
     boolean extendedAccessed;
     boolean coherent;
+    /** Requests are privileged, and may be. */
+    boolean supervisor;
+    boolean writeProtect;
+    private boolean supervisorEnabled;
+    /** Translation and translated requests are let through. */
+    private boolean deviceTlb;
 
-    RequesterContext(VtdFeatures features, KnownMemory memory, int sourceId, int requestPasid) {
+    RequesterContext(VtdFeatures features, ReservedBits reserved, KnownMemory memory, int sourceId, int requestPasid,
+            boolean requestPrivileged) {
         this.features = features;
+        this.reserved = reserved;
         this.memory = memory;
+        this.requestPrivileged = requestPrivileged;
+        cachesFaults = features.has(VtdFeature.CACHING_MODE);
         this.sourceId = sourceId;
         this.requestPasid = requestPasid;
     }
@@ -64,12 +81,14 @@ final class RequesterContext {
     /**
      * Looks everything up that is not cached.
      *
+     * @param kind of the request; one with a translated address needs no PASID entry
      * @return 0, or the code of a {@link FaultReason}
      */
-    int resolve(Translation translation) {
+    int resolve(Translation translation, RequestKind kind) {
         if (!translation.enabled()) {
             type = UNTRANSLATED;
             scalable = false;
+            supervisor = false;
             domainId = 0;
             pasid = Pasid.NONE;
             return OK;
@@ -83,26 +102,54 @@ final class RequesterContext {
         switch (translation.tableMode()) {
             case Registers.LEGACY_MODE -> {
                 scalable = false;
+                supervisor = false;
+                if (kind == RequestKind.PAGE) {
+                    return FaultReason.PAGE_REQUEST_IN_LEGACY_MODE.code();
+                }
                 if (requestPasid != Pasid.NONE) {
                     return FaultReason.PASID_IN_LEGACY_MODE.code();
                 }
-                return contextCached ? OK : legacyContext(translation.rootTable());
+                int reason = contextCached ? contextReason : cacheContext(legacyContext(translation.rootTable()));
+                return reason == OK && kind.usesDeviceTlb() && !deviceTlb ? FaultReason.DEVICE_TLB_BLOCKED.code() : reason;
             }
             case Registers.SCALABLE_MODE -> {
                 scalable = true;
                 if (!features.scalable()) {
                     return FaultReason.TABLE_MODE_INVALID.code();
                 }
-                int reason = contextCached ? OK : scalableContext(translation.rootTable());
-                return reason != OK ? reason : pasid();
+                int reason = contextCached ? contextReason : cacheContext(scalableContext(translation.rootTable()));
+                if (reason == OK && kind.usesDeviceTlb() && !deviceTlb) {
+                    return FaultReason.DEVICE_TLB_DISABLED.code();
+                }
+                return reason != OK || kind == RequestKind.TRANSLATED ? reason : pasid(kind);
             }
             case Registers.ABORT_DMA_MODE -> {
-                return FaultReason.ABORT_DMA_MODE.code();
+                return (features.has(VtdFeature.ABORT_DMA) ? FaultReason.ABORT_DMA_MODE : FaultReason.TABLE_MODE_INVALID).code();
             }
             default -> {
                 return FaultReason.TABLE_MODE_INVALID.code();
             }
         }
+    }
+
+    /** What is wrong is kept in caching mode only, under the domain-id that is reserved for it (§6.2.2). */
+    private int cacheContext(int reason) {
+        contextCached = reason == OK || cachesFaults;
+        contextReason = reason;
+        if (reason != OK && !scalable) {
+            domainId = 0;
+        }
+        return reason;
+    }
+
+    private int cachePasid(int wanted, int reason) {
+        pasidCached = reason == OK || cachesFaults;
+        pasidReason = reason;
+        cachedPasid = wanted;
+        if (reason != OK) {
+            domainId = 0;
+        }
+        return reason;
     }
 
     /** Drops everything. */
@@ -174,7 +221,7 @@ final class RequesterContext {
         int translationType = (int) (low >>> ContextEntry.TYPE_SHIFT) & 3;
         boolean passThrough = translationType == ContextEntry.PASS_THROUGH;
         long lowReserved = passThrough ? ContextEntry.LOW_RESERVED : ContextEntry.LOW_RESERVED | HostAddress.RESERVED;
-        if ((low & lowReserved) != 0 || (high & ContextEntry.HIGH_RESERVED) != 0) {
+        if ((low & lowReserved) != 0 || (high & reserved.contextHigh) != 0) {
             return FaultReason.CONTEXT_RESERVED.code();
         }
         int levels = (int) (high & ContextEntry.WIDTH) + 2;
@@ -190,7 +237,7 @@ final class RequesterContext {
         secondStageLevels = levels;
         secondStageMarks = false;
         coherent = true;
-        contextCached = true;
+        deviceTlb = translationType == ContextEntry.SECOND_STAGE_DEVICE_TLB;
         return OK;
     }
 
@@ -217,30 +264,31 @@ final class RequesterContext {
         if ((low & ScalableContextEntry.PRESENT) == 0) {
             return FaultReason.SCALABLE_CONTEXT_ABSENT.code();
         }
-        long lowReserved = features.has(VtdFeature.DEVICE_TLB) ? ScalableContextEntry.LOW_RESERVED
-                : ScalableContextEntry.LOW_RESERVED | ScalableContextEntry.DEVICE_TLB;
-        if ((low & lowReserved) != 0 || (high & ScalableContextEntry.HIGH_RESERVED) != 0
+        if ((low & reserved.scalableContextLow) != 0 || (high & reserved.scalableContextHigh) != 0
                 || (PhysicalWords.get(entry + 16) | PhysicalWords.get(entry + 24)) != 0) {
             return FaultReason.SCALABLE_CONTEXT_RESERVED.code();
         }
-        if ((high & ScalableContextEntry.RID_PASID)
-                >= ScalableContextEntry.pasidLimit(ScalableContextEntry.directorySize(low))) {
+        deviceTlb = (low & ScalableContextEntry.DEVICE_TLB) != 0;
+        if ((high & ScalableContextEntry.RID_PASID) >= ScalableContextEntry.pasidLimit(ScalableContextEntry.directorySize(low))
+                || (low & ScalableContextEntry.PAGE_REQUESTS) != 0 && !deviceTlb) {
             return FaultReason.SCALABLE_CONTEXT_INVALID.code();
         }
         contextLow = low;
         contextHigh = high;
-        contextCached = true;
         return OK;
     }
 
-    private int pasid() {
+    private int pasid(RequestKind kind) {
+        if (kind == RequestKind.PAGE && (contextLow & ScalableContextEntry.PAGE_REQUESTS) == 0) {
+            return FaultReason.PAGE_REQUESTS_DISABLED.code();
+        }
         int ridPasid = (int) (contextHigh & ScalableContextEntry.RID_PASID);
         int wanted = ridPasid;
         if (requestPasid != Pasid.NONE) {
             if ((contextLow & ScalableContextEntry.PASIDS) == 0) {
                 return FaultReason.PASIDS_DISABLED.code();
             }
-            if (requestPasid >>> features.pasidBits() != 0) {
+            if (requestPasid >>> features.pasidBits() != 0 && kind != RequestKind.PAGE) {
                 return FaultReason.PASID_TOO_WIDE.code();
             }
             if (requestPasid >= ScalableContextEntry.pasidLimit(ScalableContextEntry.directorySize(contextLow))) {
@@ -251,11 +299,15 @@ final class RequesterContext {
             }
             wanted = requestPasid;
         }
-        return pasidCached && cachedPasid == wanted ? OK : pasidEntry(wanted);
+        int reason = pasidCached && cachedPasid == wanted ? pasidReason : cachePasid(wanted, pasidEntry(wanted));
+        boolean privileged = requestPasid == Pasid.NONE ? (contextHigh & ScalableContextEntry.RID_PRIVILEGED) != 0
+                : requestPrivileged;
+        supervisor = privileged;
+        return reason == OK && privileged && !supervisorEnabled && kind != RequestKind.PAGE
+                ? FaultReason.SUPERVISOR_DISABLED.code() : reason;
     }
 
     private int pasidEntry(int wanted) {
-        pasidCached = false;
         pasidSuppresses = false;
         long directoryEntry = memory.hostAddress((contextLow & HostAddress.PAGE) + (wanted >>> PasidTableEntry.TABLE_INDEX_BITS) * 8L);
         if (directoryEntry < 0) {
@@ -287,8 +339,7 @@ final class RequesterContext {
         }
         long rest = PhysicalWords.get(entry + 24) | PhysicalWords.get(entry + 32) | PhysicalWords.get(entry + 40)
                 | PhysicalWords.get(entry + 48) | PhysicalWords.get(entry + 56);
-        if ((word0 & PasidTableEntry.WORD0_RESERVED | word1 & PasidTableEntry.WORD1_RESERVED
-                | word2 & PasidTableEntry.WORD2_RESERVED | rest) != 0) {
+        if ((word0 & reserved.pasidWord0 | word1 & reserved.pasidWord1 | word2 & reserved.pasidWord2 | rest) != 0) {
             return FaultReason.PASID_RESERVED.code();
         }
         int entryType = PasidTableEntry.type(word0);
@@ -313,8 +364,8 @@ final class RequesterContext {
         firstStageLevels = firstStageMode + 4;
         extendedAccessed = (word2 & PasidTableEntry.EXTENDED_ACCESSED) != 0;
         coherent = (word1 & PasidTableEntry.WALK_SNOOPS) != 0;
-        cachedPasid = wanted;
-        pasidCached = true;
+        supervisorEnabled = (word2 & PasidTableEntry.SUPERVISOR) != 0;
+        writeProtect = (word2 & PasidTableEntry.WRITE_PROTECT) != 0;
         return OK;
     }
 

@@ -65,6 +65,8 @@ public enum VtdFeature {
     EXTENDED_ACCESSED(0, 1L << 34, FIRST_STAGE, SCALABLE_COHERENT),
     /** SRS: supervisor requests, and the write protection that goes with them. */
     SUPERVISOR(0, 1L << 31, FIRST_STAGE),
+    /** RPRIVS: requests without PASID can be privileged. */
+    RID_PRIVILEGED(0, 1L << 53, SUPERVISOR),
     /** NEST: first stage nested in second stage. */
     NESTED(0, 1L << 26, FIRST_STAGE, SECOND_STAGE),
     /** PRS: page requests. */

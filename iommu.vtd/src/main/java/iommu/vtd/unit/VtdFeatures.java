@@ -27,6 +27,8 @@ public record VtdFeatures(Set<VtdFeature> features, int addressBits, int pasidBi
     /** Largest page-selective invalidation unless said otherwise: 1 GiB. */
     private static final int USUAL_ADDRESS_MASK = 18;
     private static final int USUAL_FAULT_RECORDS = 8;
+    /** MHMV: any index mask works. */
+    private static final long MAX_HANDLE_MASK = 0xF;
 
     private static final Set<VtdFeature> LEGACY = Set.copyOf(EnumSet.of(VtdFeature.DMA_TRANSLATION, VtdFeature.SECOND_STAGE_2M,
             VtdFeature.SECOND_STAGE_1G, VtdFeature.PAGE_SELECTIVE, VtdFeature.DRAINING, VtdFeature.ENHANCED_SET_ROOT,
@@ -52,6 +54,11 @@ public record VtdFeatures(Set<VtdFeature> features, int addressBits, int pasidBi
                 "scalable mode needs no write buffer flushes");
         require(!features.contains(VtdFeature.SCALABLE_MODE) || features.contains(VtdFeature.FIRST_STAGE)
                 || features.contains(VtdFeature.SECOND_STAGE), "scalable mode needs a first or a second stage");
+    }
+
+    /** Bits above what the unit was built with must be 0 in its structures. */
+    ReservedBits reservedBits() {
+        return new ReservedBits(this);
     }
 
     private static void require(boolean condition, String otherwise) {
@@ -124,6 +131,11 @@ public record VtdFeatures(Set<VtdFeature> features, int addressBits, int pasidBi
         return features.contains(feature);
     }
 
+    /** A domain-id as the unit sees it: bits beyond its width are ignored. */
+    int domain(int domainId) {
+        return domainId & (1 << domainBits) - 1;
+    }
+
     /** Whether there is scalable mode. */
     public boolean scalable() {
         return has(VtdFeature.SCALABLE_MODE);
@@ -154,7 +166,7 @@ public record VtdFeatures(Set<VtdFeature> features, int addressBits, int pasidBi
 
     /** The extended capability register. */
     long extendedCapability() {
-        long reported = ExtendedCapability.COHERENT | (long) IOTLB_OFFSET / 16 << ExtendedCapability.IOTLB_OFFSET_SHIFT
+        long reported = ExtendedCapability.COHERENT | (has(VtdFeature.INTERRUPT_REMAPPING) ? MAX_HANDLE_MASK << 20 : 0) | (long) IOTLB_OFFSET / 16 << ExtendedCapability.IOTLB_OFFSET_SHIFT
                 | (has(VtdFeature.PASID) ? (long) (pasidBits - 1) << ExtendedCapability.PASID_SIZE_SHIFT : 0);
         for (VtdFeature feature : features) {
             reported |= feature.extendedCapability();

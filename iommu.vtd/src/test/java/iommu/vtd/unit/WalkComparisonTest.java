@@ -16,6 +16,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** The unit's walks against {@link NaiveWalk} on random tables: same address or same reason, same marks. */
 class WalkComparisonTest {
+    private static final ReservedBits RESERVED = VtdFeatures.scalableMode().withNested().reservedBits();
     private static final int TABLES = 12;
     private static final int[] INDEXES = {0, 1, 2, 255, 256, 511};
     private static final int WORLDS = 60;
@@ -138,7 +139,7 @@ class WalkComparisonTest {
     @ParameterizedTest
     @CsvSource({"3,false,false", "4,false,false", "5,false,false", "4,true,false", "3,true,true", "4,true,true", "5,true,true"})
     void secondStageFollowsTheSpecification(int levels, boolean scalable, boolean marks) {
-        SecondStageWalk walk = new SecondStageWalk(memory, slot -> { });
+        SecondStageWalk walk = new SecondStageWalk(memory, slot -> { }, RESERVED);
         for (int world = 0; world < WORLDS; world++) {
             long seed = world * 31L + levels;
             build(seed, false, false);
@@ -171,7 +172,7 @@ class WalkComparisonTest {
     @ParameterizedTest
     @CsvSource({"4,false", "5,false", "4,true", "5,true"})
     void firstStageFollowsTheSpecification(int levels, boolean extendedAccessed) {
-        FirstStageWalk walk = new FirstStageWalk(memory, slot -> { }, new SecondStageWalk(memory, slot -> { }));
+        FirstStageWalk walk = new FirstStageWalk(memory, slot -> { }, new SecondStageWalk(memory, slot -> { }, RESERVED), RESERVED);
         for (int world = 0; world < WORLDS; world++) {
             long seed = world * 37L + levels;
             build(seed, true, false);
@@ -195,8 +196,8 @@ class WalkComparisonTest {
     @ParameterizedTest
     @CsvSource({"4,4,false", "4,3,false", "5,4,false", "4,4,true", "4,3,true"})
     void nestedWalkFollowsTheSpecification(int levels, int secondLevels, boolean marks) {
-        SecondStageWalk second = new SecondStageWalk(memory, slot -> { });
-        FirstStageWalk walk = new FirstStageWalk(memory, slot -> { }, second);
+        SecondStageWalk second = new SecondStageWalk(memory, slot -> { }, RESERVED);
+        FirstStageWalk walk = new FirstStageWalk(memory, slot -> { }, second, RESERVED);
         long secondRoot = ram.frame();
         List<Long> secondTables = new ArrayList<>();
         for (int world = 0; world < WORLDS; world++) {
