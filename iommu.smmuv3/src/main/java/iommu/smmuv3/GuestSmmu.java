@@ -1,6 +1,5 @@
 package iommu.smmuv3;
 
-import iommu.smmuv3.format.SmmuRegister;
 import iommu.smmuv3.unit.DirtyMarkSink;
 import iommu.smmuv3.unit.SmmuFeatures;
 import iommu.smmuv3.unit.SmmuInterrupts;
@@ -15,7 +14,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 
 /**
  * A unit in front of a guest, which has the driver. A wired output pulses once for each interrupt; lines are numbered as
- * {@link SmmuInterrupts.Line}: 0 event queue, 1 page request queue, 2 CMD_SYNC, 3 global error. Thread-safe.
+ * {@link SmmuInterrupts.Line}: 0 event queue, 1 page request queue, 2 CMD_SYNC, 3 global error, 4 a guest's queue. Thread-safe.
  */
 final class GuestSmmu implements IommuUnit {
     private static final long CLOSE_NANOS = 5_000_000_000L;
@@ -35,7 +34,7 @@ final class GuestSmmu implements IommuUnit {
 
     @Override
     public long registerBytes() {
-        return SmmuRegister.SPACE_BYTES;
+        return unit.registerBytes();
     }
 
     @Override
@@ -59,7 +58,9 @@ final class GuestSmmu implements IommuUnit {
 
     @Override
     public AtsPort openAtsPort(RequesterId requester, int pasid, AtsPort.Device device) {
-        throw new UnsupportedOperationException("not yet");
+        AtsPort port = unit.openAtsPort(requester, pasid, device);
+        ports.add(port);
+        return port;
     }
 
     @Override
@@ -69,6 +70,7 @@ final class GuestSmmu implements IommuUnit {
 
     @Override
     public void close() {
+        unit.close();
         ports.forEach(port -> port.close(CLOSE_NANOS));
     }
 }

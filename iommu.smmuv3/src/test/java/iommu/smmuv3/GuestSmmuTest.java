@@ -186,7 +186,7 @@ class GuestSmmuTest {
             board.signals.clear();
             put(commands, 0x46 | 1 << 12 | 123L << 32, 0x808_0040L, 0x46 | 1 << 12 | 9L << 32, RAM + 0x8000, 0, 0);
             unit.write(CMDQ_PROD, 4, 3);
-            assertThat(board.signals).containsExactly("0x8080040=123", "2+", "2-", "3+", "3-");
+            assertThat(board.signals).containsExactly("0x8080040=123", "2+", "2-", "2+", "2-", "3+", "3-");
             assertThat(get(RAM + 0x8000)).as("a message into memory").isEqualTo(9);
             unit.reset();
             assertThat(unit.read(CR0, 4)).isZero();

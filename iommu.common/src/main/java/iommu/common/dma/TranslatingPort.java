@@ -286,6 +286,27 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
         return drained;
     }
 
+    /**
+     * Runs {@code work}, which walks but moves no bytes, as a request: inside the epoch, with everything forgotten that was
+     * invalidated before. One device thread at a time, as with requests.
+     *
+     * @return false if the port is closed, or memory went away
+     */
+    protected final boolean inside(Runnable work) {
+        try {
+            if (!enter()) {
+                return false;
+            }
+            work.run();
+            leaveAndSurface();
+            return true;
+        } catch (InternalError memoryGone) {
+            return false;
+        } finally {
+            leave();
+        }
+    }
+
     private enum AtomicOperation { COMPARE_AND_SWAP, FETCH_AND_ADD, SWAP }
 
     private long atomic(AtomicOperation operation, long iova, long expected, long operand) {

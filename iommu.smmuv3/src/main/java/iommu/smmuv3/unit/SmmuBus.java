@@ -78,6 +78,15 @@ final class SmmuBus {
         return messages != SmmuMessages.ABORTED && waiting.add(new Message(address, data));
     }
 
+    /** A device's message to where no memory is; the caller holds no lock of the unit. @return false if it is aborted */
+    boolean interrupt(long address, int data) {
+        if (messages == SmmuMessages.ABORTED) {
+            return false;
+        }
+        messages.message(address, data);
+        return true;
+    }
+
     /** Sends the messages that wait; the caller holds no lock of the unit. */
     void deliver() {
         for (Message message = waiting.poll(); message != null; message = waiting.poll()) {

@@ -18,6 +18,8 @@ public interface SmmuInterrupts {
         /** A CMD_SYNC with interrupt completed. */
         COMMAND_SYNC,
         /** A global error became active. */
-        GLOBAL_ERROR
+        GLOBAL_ERROR,
+        /** A queue of a guest stopped at an error. */
+        VIRTUAL_QUEUE
     }
 }

@@ -30,8 +30,8 @@ final class BareSmmu implements AutoCloseable {
     static final long CONTEXT = 16 | 1L << 30 | 1L << 31 | 5L << 32 | 1L << 41 | 1L << 45 | 1L << 46;
     /** STE word 2 without VMID: S2T0SZ 16, SL0 2, 4K, S2PS 48 bits, AA64, R. */
     static final long STAGE2_FORM = 16L << 32 | 2L << 38 | 5L << 48 | 1L << 51 | 1L << 58;
-    /** Leaf of stage 1: valid page, unprivileged, AF, writable. */
-    static final long LEAF1 = 3 | 1 << 6 | 1 << 10;
+    /** Leaf of stage 1: valid page, unprivileged, AF, writable, of its ASID only. */
+    static final long LEAF1 = 3 | 1 << 6 | 1 << 10 | 1 << 11;
     /** Leaf of stage 2: valid page, read and write, normal memory, AF. */
     static final long LEAF2 = 3 | 3 << 6 | 0xf << 2 | 1 << 10;
 

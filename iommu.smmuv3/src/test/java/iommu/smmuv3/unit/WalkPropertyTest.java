@@ -185,8 +185,8 @@ class WalkPropertyTest {
             fill(region, REGION_BYTES, true);
             NaiveVmsa.Stage stage = stage(true, region);
             FaultNote note = new FaultNote(-1);
-            StageTwo real = new StageTwo(note, BUS, slot -> marks++);
-            assertThat(real.configure(word2(stage), stage.ttb(), 48)).as("seed %d: %s", seed, stage).isTrue();
+            StageTwo real = new StageTwo(note, BUS, SmmuFeatures.DEFAULT, slot -> marks++);
+            assertThat(real.configure(word2(stage), stage.ttb())).as("seed %d: %s", seed, stage).isTrue();
             NaiveVmsa naive = new NaiveVmsa(region, snapshot());
             for (int i = 0; i < ADDRESSES; i++) {
                 long input = input(64 - stage.txsz());
@@ -204,10 +204,10 @@ class WalkPropertyTest {
             NaiveVmsa.Stage first = stage(false, region);
             NaiveVmsa.Stage second = nested ? identity(stage(true, region + REGION_BYTES / 2)) : null;
             FaultNote note = new FaultNote(-1);
-            StageTwo below = new StageTwo(note, BUS, slot -> marks++);
-            StageOne real = new StageOne(note, BUS, slot -> marks++, below);
+            StageTwo below = new StageTwo(note, BUS, SmmuFeatures.DEFAULT, slot -> marks++);
+            StageOne real = new StageOne(note, BUS, SmmuFeatures.DEFAULT, slot -> marks++, below);
             if (nested) {
-                assertThat(below.configure(word2(second), second.ttb(), 48)).as("seed %d: %s", seed, second).isTrue();
+                assertThat(below.configure(word2(second), second.ttb())).as("seed %d: %s", seed, second).isTrue();
             }
             boolean high = random.nextBoolean();
             long word0 = high
@@ -216,7 +216,7 @@ class WalkPropertyTest {
             word0 |= sizeField(first) << 32 | ContextDescriptor.VALID | ContextDescriptor.AA64 | ContextDescriptor.A
                     | ContextDescriptor.R | (first.ha() ? ContextDescriptor.HA : 0) | (first.hd() ? ContextDescriptor.HD : 0)
                     | (first.affd() ? ContextDescriptor.AFFD : 0);
-            assertThat(real.configure(word0, first.ttb(), first.ttb(), nested, 48)).as("seed %d: %s", seed, first).isTrue();
+            assertThat(real.configure(word0, first.ttb(), first.ttb(), nested, Regime.EL1, false)).as("seed %d: %s", seed, first).isTrue();
             NaiveVmsa naive = new NaiveVmsa(region, snapshot());
             long sign = high ? -1L << 64 - first.txsz() : 0;
             for (int i = 0; i < ADDRESSES; i++) {
