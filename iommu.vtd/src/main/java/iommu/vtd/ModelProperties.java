@@ -44,7 +44,8 @@ final class ModelProperties {
         have(VtdFeature.ABORT_DMA, flag("abort-dma", true) && translation);
         require(flag("dma-drain", true), "dma-drain=off: invalidations always drain");
         scalableMode(scalable, firstStage, secondStage, nested);
-        more(translation);
+        devicesAndInterrupts(translation, firstStage);
+        oddities();
         VtdFeatures built = new VtdFeatures(features, addressBits, number("pasid-bits", 20), number("fault-records", 1),
                 number("domain-bits", 16), number("mamv", 18));
         require(left.isEmpty(), "no such property: " + String.join(", ", left.keySet()));
@@ -57,15 +58,38 @@ final class ModelProperties {
         have(VtdFeature.SCALABLE_COHERENT, flag("smpwc", scalable));
         have(VtdFeature.PASID, flag("x-pasid-mode", false));
         have(VtdFeature.SECOND_STAGE, scalable && secondStage);
-        have(VtdFeature.SECOND_STAGE_DIRTY, flag("ss-dirty", scalable && secondStage));
+        have(VtdFeature.SECOND_STAGE_DIRTY, flag("ss-dirty", scalable && secondStage && features.contains(VtdFeature.SCALABLE_COHERENT)));
         have(VtdFeature.FIRST_STAGE, firstStage);
         have(VtdFeature.FIRST_STAGE_1G, flag("fs1gp", true) && firstStage);
         have(VtdFeature.FIRST_STAGE_5_LEVELS, flag("fs5lp", false));
-        have(VtdFeature.EXTENDED_ACCESSED, flag("eafs", firstStage));
+        have(VtdFeature.EXTENDED_ACCESSED, flag("eafs", firstStage && features.contains(VtdFeature.SCALABLE_COHERENT)));
+        have(VtdFeature.SUPERVISOR, flag("srs", false));
+        have(VtdFeature.RID_PRIVILEGED, flag("rid-priv", false));
         have(VtdFeature.NESTED, nested);
     }
 
-    private void more(boolean translation) {
+    private void devicesAndInterrupts(boolean translation, boolean firstStage) {
+        boolean deviceTlb = flag("device-iotlb", false);
+        boolean sharedMemory = flag("svm", false);
+        require(!sharedMemory || deviceTlb && firstStage && translation && features.contains(VtdFeature.PASID),
+                "svm needs device-iotlb, x-flts, x-pasid-mode and dma-translation");
+        have(VtdFeature.DEVICE_TLB, deviceTlb);
+        have(VtdFeature.PAGE_REQUESTS, flag("prs", sharedMemory));
+        have(VtdFeature.PAGE_REQUEST_DRAIN, flag("pds", sharedMemory));
+        have(VtdFeature.NO_WRITE_FLAG, flag("nwfs", sharedMemory));
+        boolean remapping = flag("intremap", true);
+        have(VtdFeature.INTERRUPT_REMAPPING, remapping);
+        have(VtdFeature.EXTENDED_INTERRUPTS, flag("eim", remapping));
+        have(VtdFeature.ENHANCED_SET_INTERRUPT, flag("esirtps", remapping));
+        have(VtdFeature.POSTED_INTERRUPTS, flag("posted-interrupts", false));
+    }
+
+    private void oddities() {
+        have(VtdFeature.CACHING_MODE, flag("caching-mode", false));
+        have(VtdFeature.WRITE_BUFFER_FLUSH, flag("rwbf", false));
+        have(VtdFeature.PROTECTED_LOW, flag("plmr", false));
+        have(VtdFeature.PROTECTED_HIGH, flag("phmr", false));
+        require(!flag("stale-tm", false), "stale-tm=on: bit 62 of a second-stage entry is reserved");
     }
 
     private void have(VtdFeature feature, boolean on) {

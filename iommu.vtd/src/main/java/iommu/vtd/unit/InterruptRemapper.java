@@ -8,6 +8,7 @@ import iommu.vtd.format.InterruptEntry;
 import iommu.vtd.format.InterruptMessage;
 import iommu.vtd.format.PostedDescriptor;
 import iommu.vtd.format.Registers;
+import java.lang.invoke.VarHandle;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
@@ -72,8 +73,9 @@ final class InterruptRemapper {
 
     /** Waits until interrupts that are under way have been delivered; without the unit's lock. @return false if one was not */
     boolean drain(long timeoutNanos) {
-        if (gate.getReadHoldCount() > 0) {
-            return true;   // a handler of the interrupt itself asks
+        VarHandle.fullFence();   // what changed comes before the look at the gate, as an interrupt looks after it entered
+        if (gate.getReadLockCount() == 0 || gate.getReadHoldCount() > 0) {
+            return true;   // nobody is inside, or a handler of the interrupt itself asks
         }
         try {
             if (!gate.writeLock().tryLock(timeoutNanos, TimeUnit.NANOSECONDS)) {

@@ -350,7 +350,9 @@ public sealed class VtdPort extends TranslatingPort permits VtdAtsPort {
 
     private void forgetTranslations(long first, long last) {
         iotlb.forget(first, last);
-        refusedPages.ifPresent(pages -> pages.forget(first, last));
+        if (refusedPages.isPresent()) {   // a lambda would be allocated, invalidation by invalidation
+            refusedPages.get().forget(first, last);
+        }
     }
 
     @Override
