@@ -13,7 +13,9 @@ import iommufd.api.hardware.HardwarePort;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 
 /**
  * A unit without a driver: tables and queues are written by hand, with numbers from the specification. Page tables here have
@@ -38,9 +40,9 @@ final class BareSmmu implements AutoCloseable {
     static final int STREAMS_LG2 = 6;
 
     final TestMemory memory = new TestMemory(64 << 20);
-    final List<SmmuInterrupts.Line> raised = new ArrayList<>();
+    final List<SmmuInterrupts.Line> raised = new java.util.concurrent.CopyOnWriteArrayList<>();
     final List<Long> dirtyMarks = new ArrayList<>();
-    final SmmuUnit unit = new SmmuUnit("smmu", new SmmuFeatures(16, 20, 8), raised::add, dirtyMarks::add);
+    final SmmuUnit unit;
     final long streamTable = memory.take(64L << STREAMS_LG2, 64L << STREAMS_LG2);
     final int queueLg2;
     final long commandQueue;
@@ -53,7 +55,12 @@ final class BareSmmu implements AutoCloseable {
     }
 
     BareSmmu(int queueLg2) {
+        this(queueLg2, new SmmuFeatures(16, 20, 8));
+    }
+
+    BareSmmu(int queueLg2, SmmuFeatures features) {
         this.queueLg2 = queueLg2;
+        unit = new SmmuUnit("smmu", features, raised::add, dirtyMarks::add);
         commandQueue = memory.take(16L << queueLg2, 4096);
         eventQueue = memory.take(32L << queueLg2, 4096);
     }
@@ -68,6 +75,13 @@ final class BareSmmu implements AutoCloseable {
         unit.write(IRQ_CTRL, 4, IRQ_CTRL_EVENTQ | IRQ_CTRL_GERROR);
         unit.write(CR0, 4, CR0_SMMUEN | CR0_CMDQEN | CR0_EVENTQEN);
         return this;
+    }
+
+    /** The usual features and some more. */
+    static SmmuFeatures with(SmmuFeature... more) {
+        Set<SmmuFeature> features = EnumSet.copyOf(SmmuFeatures.HOST);
+        features.addAll(List.of(more));
+        return new SmmuFeatures(16, 20, 8, 48, 4, features);
     }
 
     int get(int register) {
@@ -179,6 +193,7 @@ final class BareSmmu implements AutoCloseable {
 
     @Override
     public void close() {
+        unit.close();
         memory.close();
     }
 }
