@@ -52,6 +52,7 @@ class WallsIT {
             new Room("vfio.compat",  of("vfio.compat"),                 NONE,          of("iommufd.api", "vfio.device", "org.slf4j", "org.osgi")),
             new Room("vdpa.adapter", of("vdpa.adapter", "vdpa.device"), of("vdpa.device"), of("iommufd.api", "org.slf4j", "org.osgi")),
             new Room("vmm.devices",  of("vmm.devices"),                 NONE,          of("iommufd.api", "vfio.device", "vdpa.device", "org.slf4j", "org.osgi")),
+            new Room("vmm.qtest",    of("vmm.qtest"),                   NONE,          of("iommufd.api", "org.slf4j", "org.osgi")),
             new Room("vmm.runtime",  of("vmm.runtime"),                 NONE,          of("iommufd.api", "org.slf4j", "org.osgi", "org.apache.felix.service.command")));
     // @formatter:on
 
