@@ -36,6 +36,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Function;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Timeout;
@@ -172,12 +173,14 @@ class GuestTableIT {
                 return done;
             });
             SplittableRandom random = new SplittableRandom(3);
-            for (int round = 0; round < 3000 || served.get() < 5000 && !device.isDone(); round++) {
+            long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+            for (int round = 0; (round < 2000 || served.get() < 5000) && !device.isDone() && System.nanoTime() - deadline < 0; round++) {
                 if (random.nextBoolean()) {
                     world.guest.move(random.nextInt(PAGES) * PAGE);
                 } else {
                     world.guest.evict(random.nextInt(PAGES) * PAGE);
                 }
+                LockSupport.parkNanos(50_000);   // so that CPU and device get to use pages before they go
             }
             stop.set(true);
             long[] byDevice = device.get(30, TimeUnit.SECONDS);

@@ -38,7 +38,8 @@ public final class GuestMemory implements StageTwoTable, AutoCloseable {
     private final GuestRam places;
     private final GuestPageTable table;
     private final List<ChangeListener> listeners = new CopyOnWriteArrayList<>();
-    private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
+    /** Fair, or a busy pager would keep the guest's CPUs out. */
+    private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock(true);
     /** Physical addresses of pages nobody uses. Write lock, as all that follow. */
     private final Deque<Long> free = new ArrayDeque<>();
     /** Guest addresses of pages that are there, the oldest first. */
