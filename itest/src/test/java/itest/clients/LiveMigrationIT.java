@@ -30,6 +30,20 @@ class LiveMigrationIT {
         assertThat(output).contains("@@ end");
     }
 
+    /** QEMU's own migration: it knows nothing of this project. */
+    @ParameterizedTest
+    @CsvSource({"vtd, smmuv3, group", "smmuv3, vtd, cdev"})
+    void aGuestOfQemuMovesAndItsDiskIsRight(String from, String to, String way) throws Exception {
+        String output = Vmm.script("QEMU migrates from %s to %s, %s".formatted(from, to, way), "itest/clients/migrate-guest.sh", from, to, way);
+        Map<String, Double> migrated = numbers(output, "source: @@ migrated");
+        assertThat(migrated.get("device_bytes")).isPositive();
+        assertThat(output).doesNotContain("@@ error").doesNotContain("@@ kernel");
+        String last = output.lines().filter(line -> line.startsWith("target: @@ churn") && line.contains("wrong_blocks")).findFirst().orElseThrow(() -> new AssertionError(output));
+        assertThat(last).contains("wrong_blocks=0 failed=0");
+        assertThat(output.lines().filter(line -> line.startsWith("source: @@ churn"))).hasSizeGreaterThan(1);
+        assertThat(output).contains("target: @@ end");
+    }
+
     private static Map<String, Double> numbers(String output, String start) {
         String line = output.lines().filter(text -> text.startsWith(start)).findFirst().orElseThrow(() -> new AssertionError(output));
         return NUMBER.matcher(line).results().collect(Collectors.toMap(found -> found.group(1), found -> Double.valueOf(found.group(2))));
