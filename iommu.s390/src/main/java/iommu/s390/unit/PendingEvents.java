@@ -37,8 +37,11 @@ final class PendingEvents {
         return !events.isEmpty();
     }
 
-    synchronized void clear() {
-        events.clear();
+    void clear() {
+        synchronized (this) {
+            events.clear();
+        }
+        line.changed(false);
     }
 
     /** Stores the oldest event at a host address, and forgets it. */

@@ -16,17 +16,19 @@ import java.util.concurrent.locks.ReentrantLock;
 /** A PCI function as instructions and its requests see it. Thread-safe. */
 final class ZpciFunction {
     private static final int NO_FUNCTION = Outcome.NO_FUNCTION;
+    /** What a locked part answers if requests are to be waited for. */
+    private static final int DRAIN = -1;
 
     private final ReentrantLock lock = new ReentrantLock();
     private final InvalidationLog translations = new InvalidationLog();
     private final ZpciUnit unit;
     private final RequesterId requester;
     private volatile FunctionStatus status = FunctionStatus.DISABLED;
+    /** Requests did not end in time; what they were waited for is not over. */
+    private volatile boolean undrained;
     /** Guarded by the lock, as everything below. */
     private int handle;
     private int instance;
-    /** Requests did not end in time; what they were waited for is not over. */
-    private boolean undrained;
 
     ZpciFunction(ZpciUnit unit, RequesterId requester) {
         this.unit = unit;
@@ -62,6 +64,11 @@ final class ZpciFunction {
 
     /** @param block host address of a function information block */
     int modify(long request, long block) {
+        int outcome = modifyLocked(request, block);
+        return outcome == DRAIN ? drain() : outcome;
+    }
+
+    private int modifyLocked(long request, long block) {
         lock.lock();
         try {
             if (!usable(PciInstructions.handle(request))) {
@@ -116,7 +123,7 @@ final class ZpciFunction {
 
     private int deregister() {
         if (!status.registered()) {
-            return undrained ? drain() : Outcome.refused(Outcome.SEQUENCE);
+            return undrained ? DRAIN : Outcome.refused(Outcome.SEQUENCE);
         }
         status = status.with(Registration.NONE);
         return forgetEverything();
@@ -124,10 +131,10 @@ final class ZpciFunction {
 
     private int forgetEverything() {
         translations.publish(ZpciPort.EVERYTHING, 0, 0, -1L);
-        return drain();
+        return DRAIN;
     }
 
-    /** Waits for requests that may have begun before what was published. */
+    /** Waits for requests that may have begun before what was published; without the lock, so that one that hangs keeps nobody else. */
     private int drain() {
         undrained = !translations.awaitQuiescence(unit.drainNanos());
         return undrained ? Outcome.BUSY : Outcome.DONE;
@@ -140,13 +147,13 @@ final class ZpciFunction {
             if (!usable(named)) {
                 return NO_FUNCTION;
             }
-            if (status.state() == State.ERROR) {
-                // DMA is blocked, and caches are empty; nothing may be under way either when that is told.
-                return drain() == Outcome.BUSY ? Outcome.BUSY : Outcome.refused(Outcome.ERROR_RECOVERY);
-            }
-            outcome = refreshLocked(iova, lengthBytes);
+            // In the error state DMA is blocked, and caches are empty; nothing may be under way either when that is told.
+            outcome = status.state() == State.ERROR ? Outcome.refused(Outcome.ERROR_RECOVERY) : refreshLocked(iova, lengthBytes);
         } finally {
             lock.unlock();
+        }
+        if (outcome == DRAIN || outcome == Outcome.refused(Outcome.ERROR_RECOVERY)) {
+            return drain() == Outcome.BUSY ? Outcome.BUSY : outcome == DRAIN ? Outcome.DONE : outcome;
         }
         if (outcome == Outcome.refused(Outcome.FUNCTION_IN_ERROR)) {
             unit.events().tell();
@@ -167,7 +174,7 @@ final class ZpciFunction {
             return Outcome.refused(Outcome.FUNCTION_IN_ERROR);
         }
         translations.publish(ZpciPort.RANGE, 0, iova, last);
-        return drain();
+        return DRAIN;
     }
 
     /** A request of the function was refused; outside its epoch. Only the first one after a reset is an event. */
@@ -241,10 +248,15 @@ final class ZpciFunction {
             if (operation == LogicalProcessorBlock.ENABLE && !enabled) {
                 return enable(addressSpaces);
             }
-            return operation == LogicalProcessorBlock.DISABLE && enabled ? disable() : LogicalProcessorBlock.BAD_OPERATION;
+            if (operation != LogicalProcessorBlock.DISABLE || !enabled) {
+                return LogicalProcessorBlock.BAD_OPERATION;
+            }
+            status = FunctionStatus.DISABLED;
+            forgetEverything();
         } finally {
             lock.unlock();
         }
+        return disabled(named);
     }
 
     private int enable(int addressSpaces) {
@@ -257,13 +269,19 @@ final class ZpciFunction {
     }
 
     /** The handle stays valid for another attempt until no request is under way. */
-    private int disable() {
-        status = FunctionStatus.DISABLED;
-        if (forgetEverything() == Outcome.BUSY) {
+    private int disabled(int named) {
+        if (drain() == Outcome.BUSY) {
             return LogicalProcessorBlock.BUSY;
         }
-        handle = FunctionHandle.disabled(requester.sourceId(), ++instance);
-        return LogicalProcessorBlock.OK;
+        lock.lock();
+        try {
+            if (handle == named) {
+                handle = FunctionHandle.disabled(requester.sourceId(), ++instance);
+            }
+            return LogicalProcessorBlock.OK;
+        } finally {
+            lock.unlock();
+        }
     }
 
     /** It is taken out of the machine, or the machine is reset; with its requests, of which some may not have ended. */
@@ -277,5 +295,6 @@ final class ZpciFunction {
         } finally {
             lock.unlock();
         }
+        drain();
     }
 }

@@ -111,7 +111,6 @@ public final class ZpciUnit implements PciInstructions {
     public void reset() {
         functions.values().forEach(ZpciFunction::powerOff);
         events.clear();
-        events.tell();
     }
 
     @Override

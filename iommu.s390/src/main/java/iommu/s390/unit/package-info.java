@@ -6,7 +6,7 @@
  * {@link iommu.s390.unit.ZpciPort} is where its requests arrive. Each port caches translations privately. Nothing is cached of an
  * invalid entry, so that an entry that becomes valid needs no refresh; one that becomes invalid, or changes, does.
  *
- * <p>Locks: one per function, taken by instructions and by requests that fail, never inside a request's epoch; it may be held while
- * waiting for the function's requests to leave their epochs. After it comes the lock of pending events.
+ * <p>Locks: one per function, taken by instructions and by requests that fail, never inside a request's epoch, and not held while an
+ * instruction waits for requests to leave theirs. After it comes the lock of pending events.
  */
 package iommu.s390.unit;

@@ -6,8 +6,12 @@ import iommu.s390.Ram;
 import iommufd.api.dma.DmaFault;
 import iommufd.api.dma.DmaStatus;
 import iommufd.api.hardware.HardwarePort;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /** A function that failed is blocked until software resets it, and it alone. */
 class FunctionStateTest {
@@ -161,5 +165,26 @@ class FunctionStateTest {
         int again = board.set(handle & 0x7FFF_FFFF, 0, 1);
         board.register(again, anchor);
         works(port);
+    }
+
+    @Test
+    @Timeout(60)
+    void whoFailsAtTheSameMomentRaisesOneEventOnly() throws Exception {
+        CyclicBarrier together = new CyclicBarrier(2);
+        int rounds = 3000;
+        try (ExecutorService second = Executors.newSingleThreadExecutor()) {
+            for (int round = 0; round < rounds; round++) {
+                var other = second.submit(() -> {
+                    together.await();
+                    return Board.read(sibling, HOLE);
+                });
+                together.await();
+                assertThat(Board.read(port, HOLE)).isEqualTo(DmaStatus.FAULTED);
+                assertThat(other.get()).isEqualTo(DmaStatus.FAULTED);
+                board.recover(handle);
+            }
+        }
+        works(port);
+        works(sibling);
     }
 }

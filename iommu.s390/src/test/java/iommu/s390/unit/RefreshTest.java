@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import iommu.s390.Ram;
 import iommufd.api.dma.DmaStatus;
 import iommufd.api.hardware.HardwarePort;
+import iommufd.api.memory.HostMemory;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -234,5 +235,20 @@ class RefreshTest {
         assertThat(board.refresh(handle, 0, 4096)).isEqualTo(Board.cc1(40));
         board.recover(handle);
         assertThat(board.refresh(handle, 0, 4096)).isEqualTo(Board.CC0);
+    }
+
+    @Test
+    void memoryOfTablesMayGoAwayAfterARefresh() {
+        long elsewhere = Ram.BASE + (1L << 31);
+        HostMemory.backAnonymous(elsewhere, HostMemory.BACKING_BYTES, false);
+        Ram.word(elsewhere, memory[0]);
+        Ram.word(elsewhere + 8, memory[1]);
+        Ram.word(segment, elsewhere);
+        arrives(port, 0, memory[0], 1);
+        HostMemory.unback(elsewhere, HostMemory.BACKING_BYTES);
+        assertThat(board.refresh(handle, 0, 1 << 20)).isEqualTo(Board.CC0);
+        assertThat(Board.read(port, 0x1000)).isEqualTo(DmaStatus.FAULTED);
+        assertThat(Board.fault(port).code()).isEqualTo(0xb);
+        board.recover(handle);
     }
 }
