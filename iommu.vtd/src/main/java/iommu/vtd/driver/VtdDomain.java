@@ -41,6 +41,8 @@ final class VtdDomain implements SharedDomain, AttachedDomain {
     private final List<Attachment> attachments = new ArrayList<>();
     /** Guarded by this. */
     private boolean tracking;
+    /** Of attachments, nested ones included. Changes are guarded by this. */
+    private volatile DeviceTlbUsers deviceTlbs = DeviceTlbUsers.NONE;
 
     VtdDomain(VtdDriver driver, RadixTable table, boolean firstStage, int domainId, boolean dirtyTracking) {
         this.driver = driver;
@@ -144,9 +146,9 @@ final class VtdDomain implements SharedDomain, AttachedDomain {
     /** Returns when no request uses a former translation of the range. */
     void invalidateEntries(long first, long last, boolean leavesOnly) {
         if (firstStage) {
-            queue.firstStagePages(domainId, pasids, first, last, leavesOnly);
+            queue.firstStagePages(domainId, pasids, first, last, leavesOnly, deviceTlbs);
         } else {
-            queue.secondStagePages(domainId, first, last, leavesOnly);
+            queue.secondStagePages(domainId, first, last, leavesOnly, deviceTlbs);
         }
     }
 
@@ -174,11 +176,23 @@ final class VtdDomain implements SharedDomain, AttachedDomain {
     synchronized void attach(VtdEndpoint endpoint, int pasid, AttachedDomain what) {
         attachments.add(new Attachment(endpoint, pasid, what));
         pasids.add(pasid);
+        collectDeviceTlbs();
     }
 
     /** Undoes {@link #attach}. */
     synchronized void detach(VtdEndpoint endpoint, int pasid) {
         attachments.remove(new Attachment(endpoint, pasid, this));
+        collectDeviceTlbs();
+    }
+
+    private void collectDeviceTlbs() {
+        deviceTlbs = DeviceTlbUsers.of(attachments.stream().filter(attachment -> attachment.endpoint().mayHaveDeviceTlb())
+                .map(attachment -> attachment.endpoint().deviceTlbUser(attachment.pasid())).toList());
+    }
+
+    /** Device-TLBs that may hold something of the table. */
+    DeviceTlbUsers deviceTlbs() {
+        return deviceTlbs;
     }
 
     @Override
@@ -208,7 +222,7 @@ final class VtdDomain implements SharedDomain, AttachedDomain {
         tracking = on;
         for (Attachment attachment : attachments) {
             attachment.endpoint().rewrite(attachment.pasid(), attachment.what());
-            queue.pasidRemoved(attachment.pasid(), domainId, true);
+            queue.pasidRemoved(attachment.pasid(), domainId, true, deviceTlbs);
         }
     }
 

@@ -41,6 +41,7 @@ public final class VtdDriver implements IommuHardware, AutoCloseable {
     /** What the fault event writes and where: any vector in the interrupt range, as there is one handler. */
     private static final long FAULT_MESSAGE_ADDRESS = 0xFEE0_0000L;
     private static final int FAULT_MESSAGE_DATA = 0x41;
+    private static final int PAGE_REQUEST_MESSAGE_DATA = 0x42;
     private static final int MIN_FIRST_STAGE_LEVELS = 4;
 
     private final RegisterAccess registers;
@@ -56,6 +57,7 @@ public final class VtdDriver implements IommuHardware, AutoCloseable {
     private final ContextTables contextTables;
     private final CommandQueue queue;
     private final FaultEvents faultEvents;
+    private final Optional<PageRequestEvents> pageRequestEvents;
     private final Map<Integer, VtdEndpoint> endpoints = new ConcurrentHashMap<>();
 
     /**
@@ -86,6 +88,15 @@ public final class VtdDriver implements IommuHardware, AutoCloseable {
             contextTables.close();
             throw failure;
         }
+        try {
+            pageRequestEvents = scalable && (extendedCapability & ExtendedCapability.PAGE_REQUESTS) != 0
+                    ? Optional.of(new PageRequestEvents(registers, pool, options.name(), sourceId -> Optional.ofNullable(endpoints.get(sourceId))))
+                    : Optional.empty();
+        } catch (RuntimeException failure) {
+            queue.close();
+            contextTables.close();
+            throw failure;
+        }
         setRootTable(contextTables.root(), scalable ? Registers.SCALABLE_MODE : Registers.LEGACY_MODE);
         command(Registers.COMMAND_QUEUED_INVALIDATION, true);
         queue.everything();
@@ -93,6 +104,12 @@ public final class VtdDriver implements IommuHardware, AutoCloseable {
         registers.write(Registers.FEADDR, 4, FAULT_MESSAGE_ADDRESS);
         registers.write(Registers.FEUADDR, 4, FAULT_MESSAGE_ADDRESS >>> 32);
         registers.write(Registers.FECTL, 4, 0);
+        if (pageRequestEvents.isPresent()) {
+            registers.write(Registers.PECTL + 4, 4, PAGE_REQUEST_MESSAGE_DATA);
+            registers.write(Registers.PECTL + 8, 4, FAULT_MESSAGE_ADDRESS);
+            registers.write(Registers.PECTL + 12, 4, FAULT_MESSAGE_ADDRESS >>> 32);
+            registers.write(Registers.PECTL, 4, 0);
+        }
         command(Registers.COMMAND_TRANSLATION, true);
     }
 
@@ -115,6 +132,14 @@ public final class VtdDriver implements IommuHardware, AutoCloseable {
         if (address == FAULT_MESSAGE_ADDRESS && data == FAULT_MESSAGE_DATA) {
             faultEvents.handle();
         }
+        if (address == FAULT_MESSAGE_ADDRESS && data == PAGE_REQUEST_MESSAGE_DATA) {
+            pageRequestEvents.ifPresent(PageRequestEvents::handle);
+        }
+    }
+
+    /** Whether devices that can may translate by themselves and ask for pages. */
+    boolean takesPageRequests() {
+        return pageRequestEvents.isPresent();
     }
 
     @Override
@@ -245,6 +270,8 @@ public final class VtdDriver implements IommuHardware, AutoCloseable {
         setRootTable(0, Registers.ABORT_DMA_MODE);
         registers.write(Registers.FECTL, 4, Registers.EVENT_MASKED);
         faultEvents.close();
+        registers.write(Registers.PECTL, 4, Registers.EVENT_MASKED);
+        pageRequestEvents.ifPresent(PageRequestEvents::close);
         command(Registers.COMMAND_QUEUED_INVALIDATION, false);
         queue.close();
         contextTables.close();

@@ -154,7 +154,8 @@ final class VtdNestedDomain implements NestedDomain, AttachedDomain {
             // A range that wraps around can only mean everything from its start on.
             boolean open = pages < 0 || pages > (-1L >>> PAGE_LG2) - (first >>> PAGE_LG2);
             long last = open ? -1L : first + (pages << PAGE_LG2) - 1;
-            queue.firstStagePages(parent.domainId(), pasids, first, last, (flags & IommuHwptVtdS1Invalidate.IOMMU_VTD_INV_FLAGS_LEAF) != 0);
+            queue.firstStagePages(parent.domainId(), pasids, first, last, (flags & IommuHwptVtdS1Invalidate.IOMMU_VTD_INV_FLAGS_LEAF) != 0,
+                    parent.deviceTlbs());
         }
         return Optional.empty();
     }
