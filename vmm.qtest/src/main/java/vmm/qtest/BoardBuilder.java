@@ -23,8 +23,10 @@ import vmm.qtest.device.IommuTestDevice;
 final class BoardBuilder {
     /** What QEMU's board sets of the SMMU that the machine option asks for. */
     private static final Map<String, String> MACHINE_IOMMU = Map.of("stage", "nested");
+    /** What QEMU has had for the IOMMU of a PC since 9.2. */
+    private static final Map<String, String> PC_IOMMU = Map.of("aw-bits", "48");
     /** Names of QEMU 11 for properties that the models call as QEMU did before. */
-    private static final Map<String, String> NEWER_NAMES = Map.of("scalable-mode", "x-scalable-mode", "flts", "x-flts");
+    private static final Map<String, String> NEWER_NAMES = Map.of("scalable-mode", "x-scalable-mode", "flts", "x-flts", "fsts", "x-flts");
     private static final int DEVICES = 32;
     private static final int FUNCTIONS = 8;
 
@@ -62,7 +64,7 @@ final class BoardBuilder {
         if (arguments.machineIommu()) {
             order = Optional.of(order(iommuDriver, MACHINE_IOMMU, Map.of()));
         } else if (!iommus.isEmpty()) {
-            order = Optional.of(order(iommuDriver, Map.of(), iommus.getFirst().properties()));
+            order = Optional.of(order(iommuDriver, arguments.architecture() == Architecture.X86_64 ? PC_IOMMU : Map.of(), iommus.getFirst().properties()));
         }
         try {
             Board board = arguments.architecture() == Architecture.X86_64

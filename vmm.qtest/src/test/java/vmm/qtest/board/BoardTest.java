@@ -75,7 +75,7 @@ class BoardTest {
     @Test
     void theIommuIsBuiltWithTheNamesItKnows() throws Exception {
         try (TextClient client = TextClient.q35("-device intel-iommu,scalable-mode=on,flts=on")) {
-            assertThat(client.iommu.properties).isEqualTo(Map.of("x-scalable-mode", "on", "x-flts", "on"));
+            assertThat(client.iommu.properties).isEqualTo(Map.of("x-scalable-mode", "on", "x-flts", "on", "aw-bits", "48"));
         }
         try (TextClient client = TextClient.virt(",iommu=smmuv3", "-global arm-smmuv3.ats=on")) {
             assertThat(client.iommu.properties).isEqualTo(Map.of("stage", "nested", "ats", "on"));
