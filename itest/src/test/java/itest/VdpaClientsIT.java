@@ -215,7 +215,7 @@ public class VdpaClientsIT {
         }
         String program = directory.resolve("program").toString();
         assertEquals(0, new ProcessBuilder("cc", "-O1", "-w", "-o", program, program + ".c").inheritIO().start().waitFor());
-        String edu = nodes().counts().stream().map(NodeActivity.Count::path).filter(path -> path.startsWith("/dev/vfio/devices/vfio")).findFirst().orElseThrow();
+        String edu = nodes().counts().stream().map(NodeActivity.NodeCounts::path).filter(path -> path.startsWith("/dev/vfio/devices/vfio")).findFirst().orElseThrow();
         for (int i = 0; i < 2; i++) {
             assertEquals(0, Bundles.service(context, ClientLauncher.class).run(List.of(program, edu, "/dev/vhost-vdpa-0")));
             assertNothingIsLeft();
