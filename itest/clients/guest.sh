@@ -15,6 +15,8 @@
 #   --packed                   its queues are packed
 #   --no-control               it has no control queue
 #   --pauses N                 N times, under way, QEMU is told to stop and to go on: "@@ pauses=N"
+#   --incoming SOCKET          the guest is one that arrives there (QEMU 10)
+#   --migrate-to SOCKET        once it is at work the guest moves to the QEMU that waits there: "@@ migrated downtime_ms=... total_ms=... device_bytes=..."
 #   --ram memfd|private        what the guest's memory is (memfd)
 #   --viommu                   the guest has a VT-d of its own and uses it
 #   --removable                the device can be pulled out of the guest, which gives up on a disk that does not answer after 3 s
@@ -35,7 +37,7 @@ readonly PAUSE_SECONDS=0.1 BETWEEN_SECONDS=0.15
 readonly VIRTIO=virtio.virtio_ring.virtio_pci_modern_dev.virtio_pci_legacy_dev.virtio_pci
 
 version=7.2 disk=emulated device=0000:00:0a.0 vdpa_disk=/dev/vhost-vdpa-0 image='' ram=memfd viommu='' removable='' work=check:64 seed=1 seconds=60
-nic='' address='' peer='' tap='' packed=off control=on without= pauses=0 pattern=()
+nic='' address='' peer='' tap='' packed=off control=on without= pauses=0 incoming='' migrate_to='' pattern=()
 while (($# > 0)); do
   case $1 in
     --qemu) version=$2; shift ;;
@@ -50,6 +52,8 @@ while (($# > 0)); do
     --packed) packed=on ;;
     --no-control) control=off without=,ctrl_rx=off,ctrl_rx_extra=off,ctrl_vlan=off,ctrl_mac_addr=off,ctrl_guest_offloads=off,guest_announce=off ;;
     --pauses) pauses=$2; shift ;;
+    --incoming) incoming=$2; shift ;;
+    --migrate-to) migrate_to=$2; shift ;;
     --ram) ram=$2; shift ;;
     --viommu) viommu=1 ;;
     --removable) removable=1 ;;
@@ -118,13 +122,12 @@ fetch_kernel() {
   rm -r "$cache/kernel.deb"
 }
 
-# Tells QEMU's monitor something, and fails if it is not content.
+# Tells QEMU's monitor something, and fails if it is not content. Sets answer.
 monitor() {
-  local answer
-  printf '{"execute": "%s"}\n' "$1" >&"$monitor_in"
+  printf '{"execute": "%s", "arguments": %s}\n' "$1" "${2:-{\}}" >&"$monitor_in"
   while read -r -t 20 answer <&"$monitor_out"; do
     case $answer in
-      '{"return": {}}'*) return ;;
+      '{"return": '*) return ;;
       *'"error"'*) break ;;
     esac
   done
@@ -132,14 +135,41 @@ monitor() {
   return 1
 }
 
-# Stops and resumes the machine while its program is at work.
-pause_and_resume() {
+await_work() {
   local count
-  monitor qmp_capabilities || return 0
   for ((count = 0; count < 400; count++)); do
     if grep -qE '^@@ (stream bytes|churn blocks)=[1-9]' "$report"; then break; fi
     sleep 0.1
   done
+}
+
+# Moves the guest to another QEMU while its program is at work, and ends this one.
+migrate() {
+  local count number
+  monitor qmp_capabilities || return 0
+  await_work
+  monitor migrate "{\"uri\": \"unix:$migrate_to\"}" || return 0
+  for ((count = 0; count < 300; count++)); do
+    sleep 0.1
+    monitor query-migrate || return 0
+    case $answer in
+      *'"status": "completed"'*)
+        number='s/.*"%s": \([0-9]*\).*/\1/p'
+        printf '@@ migrated downtime_ms=%s total_ms=%s device_bytes=%s\n' "$(sed -n "${number/\%s/downtime}" <<<"$answer")" \
+          "$(sed -n "${number/\%s/total-time}" <<<"$answer")" "$(sed -n 's/.*"vfio": {"transferred": \([0-9]*\).*/\1/p' <<<"$answer")"
+        break
+        ;;
+      *'"status": "failed"'*) printf '@@ error migration: %s\n' "$answer"; break ;;
+    esac
+  done
+  monitor quit
+}
+
+# Stops and resumes the machine while its program is at work.
+pause_and_resume() {
+  local count
+  monitor qmp_capabilities || return 0
+  await_work
   for ((count = 0; count < pauses; count++)); do
     monitor stop || return 0
     sleep $PAUSE_SECONDS
@@ -185,11 +215,13 @@ if [[ -n $removable ]]; then
   options+=(-device pcie-root-port,id=rp0,chassis=1)
   append+=' nvme_core.io_timeout=3 nvme_core.admin_timeout=3'
 fi
-load=$VIRTIO
+load=$VIRTIO moves=
+if [[ -n $incoming$migrate_to ]]; then moves=,enable-migration=on; fi
+if [[ -n $incoming ]]; then options+=(-incoming "unix:$incoming"); fi
 case $disk in
   emulated) options+=(-drive "file=$image,if=none,id=disk,format=raw" -device "nvme,drive=disk,serial=emulated,bus=$bus") ;;
-  group) options+=(-device "vfio-pci,host=$device,bus=$bus") ;;
-  cdev) options+=(-object iommufd,id=iommufd -device "vfio-pci,host=$device,iommufd=iommufd,bus=$bus") ;;
+  group) options+=(-device "vfio-pci,host=$device,bus=$bus$moves") ;;
+  cdev) options+=(-object iommufd,id=iommufd -device "vfio-pci,host=$device,iommufd=iommufd,bus=$bus$moves") ;;
   vdpa)
     options+=(-device "vhost-vdpa-device-pci,vhostdev=$vdpa_disk,bus=$bus")
     load+=.virtio_blk
@@ -216,17 +248,19 @@ if [[ -n $tap ]]; then
   "$guest" echo "$peer" </dev/null &
   background+=($!)
 fi
-if ((pauses > 0)); then
+if [[ -n $migrate_to ]] || ((pauses > 0)); then
   mkfifo "$folder/monitor.in" "$folder/monitor.out"
   options+=(-chardev "pipe,id=monitor,path=$folder/monitor" -mon chardev=monitor,mode=control)
   exec {monitor_in}<>"$folder/monitor.in" {monitor_out}<>"$folder/monitor.out"
-  pause_and_resume &
+  if [[ -n $migrate_to ]]; then migrate & else pause_and_resume & fi
   background+=($!)
 fi
 code=0
 timeout -k 5 "$seconds" "${program[@]}" -machine "$machine" "${options[@]}" -append "$append" </dev/null 2>&1 |
   sed -u 's/\r//g' | tee "$report" | grep --line-buffered -a -e '^@@ ' -e qemu-system -e vfio -e vhost || code=$?
-if ! grep -q '^@@ end' "$report"; then
+if [[ -n $migrate_to ]]; then
+  wait "${background[@]}" || true
+elif ! grep -q '^@@ end' "$report"; then
   printf 'the guest did not come to its end (%s); its last lines:\n' "$code" >&2
   tail -n 20 "$report" >&2
   exit 1
