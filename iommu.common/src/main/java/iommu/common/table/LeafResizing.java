@@ -16,6 +16,8 @@ import java.util.Arrays;
 final class LeafResizing {
     private static final MemorySegment WINDOW = HostMemory.WINDOW;
     private static final int LOCATION_LONGS = 2;
+    /** Tables are aligned to more than there are levels. */
+    private static final long LEVEL = 7;
 
     private final RadixTable table;
     private final TableFormat format;
@@ -160,7 +162,7 @@ final class LeafResizing {
         MemorySegment.copy(WINDOW, ValueLayout.JAVA_LONG, address, scratch, 0, count);
         if (format.bigEndian) {
             for (int i = 0; i < count; i++) {
-                scratch[i] = Long.reverseBytes(scratch[i]);
+                scratch[i] = Long.reverseBytes(scratch[i]) ^ format.inverted;
             }
         }
     }
@@ -181,8 +183,8 @@ final class LeafResizing {
     void finish() {
         for (int i = 0; i < mergedCount; i += LOCATION_LONGS) {
             long slot = merged[i];
-            int level = (int) merged[i + 1] & 0xfff;
-            long below = merged[i + 1] & ~0xfffL;
+            int level = (int) (merged[i + 1] & LEVEL);
+            long below = merged[i + 1] & ~LEVEL;
             if (isAnyDirty(below, level)) {
                 makeDirty(slot);
             }

@@ -37,6 +37,7 @@ public final class RadixTable implements AutoCloseable {
     /** An empty table. @throws IommufdException {@link Errno#ENOMEM} */
     public RadixTable(TableFormat format, TablePool pool) {
         this(format, pool, pool.allocate(format.tableBytesLg2[format.levels - 1]), false);
+        clearNew(root, top);
     }
 
     private RadixTable(TableFormat format, TablePool pool, long root, boolean foreign) {
@@ -227,7 +228,20 @@ public final class RadixTable implements AutoCloseable {
             }
             return table;
         }
-        return pool.allocate(format.tableBytesLg2[level]);
+        return allocateEmpty(level);
+    }
+
+    private long allocateEmpty(int level) {
+        long table = pool.allocate(format.tableBytesLg2[level]);
+        clearNew(table, level);
+        return table;
+    }
+
+    /** New tables are zero, which is not absent in every format. */
+    private void clearNew(long table, int level) {
+        if (format.inverted != 0) {
+            entries.clear(table, entries.tableEntries(level));
+        }
     }
 
     /** Removes empty tables from slots that leaves are to take. @throws IommufdException {@link Errno#EEXIST} */
@@ -433,12 +447,31 @@ public final class RadixTable implements AutoCloseable {
 
     /** Size of the leaf that maps a byte; 0 for a hole. As {@link #translate}. */
     public long leafBytes(long iova) {
-        return singleLeaf.leafBytes(iova);
+        return format.regular ? singleLeaf.leafBytes(iova) : Math.max(0, walk(iova, true));
     }
 
     /** Physical address of a mapped byte, or {@link PagingDomain#UNMAPPED}. Beside writers it may see either side of a change. */
     public long translate(long iova) {
-        return singleLeaf.translate(iova);
+        return format.regular ? singleLeaf.translate(iova) : walk(iova, false);
+    }
+
+    /** Of formats that are not regular. @return a translation or, if {@code ofLeaf}, a leaf's size; {@link PagingDomain#UNMAPPED} for a hole */
+    private long walk(long iova, boolean ofLeaf) {
+        if ((iova & ~format.inputLast) != 0) {
+            return PagingDomain.UNMAPPED;
+        }
+        long table = root;
+        for (int level = top; ; level--) {
+            long entry = entries.get(entries.slot(table, level, iova));
+            if (!format.present(entry)) {
+                return PagingDomain.UNMAPPED;
+            }
+            if (format.leaf(entry, level)) {
+                long leafBytes = 1L << format.shift[level];
+                return ofLeaf ? leafBytes : entry & format.addressMask & -leafBytes | iova & leafBytes - 1;
+            }
+            table = entry & format.addressMask;
+        }
     }
 
     /** Reads dirty marks; see {@link DirtyTableReader}. */

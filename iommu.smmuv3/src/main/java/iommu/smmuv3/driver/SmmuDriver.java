@@ -4,6 +4,7 @@ import static iommu.smmuv3.format.SmmuRegister.*;
 
 import iommu.common.table.TablePool;
 import iommu.smmuv3.format.RegisterAccess;
+import iommu.smmuv3.format.SmmuEvent;
 import iommufd.api.Errno;
 import iommufd.api.HardwareInfo;
 import iommufd.api.IommufdException;
@@ -39,6 +40,7 @@ public final class SmmuDriver implements IommuHardware, AutoCloseable {
     private final DriverOptions options;
     private final int streamIdBits;
     private final int substreamIdBits;
+    private final boolean stalls;
     private final long commandQueue;
     private final long eventQueue;
     private final long streamTable;
@@ -64,6 +66,7 @@ public final class SmmuDriver implements IommuHardware, AutoCloseable {
         int sizes = get(IDR1);
         streamIdBits = sizes & IDR1_SIDSIZE;
         substreamIdBits = sizes >>> IDR1_SSIDSIZE_SHIFT & IDR1_FIELD;
+        stalls = (get(IDR0) & IDR0_STALL_MODEL_TERMINATE) == 0;
         TableMemory memory = pool.memory();
         long[] frames = allocate(memory);
         commandQueue = frames[0];
@@ -188,11 +191,18 @@ public final class SmmuDriver implements IommuHardware, AutoCloseable {
         events.drain();
     }
 
-    private void report(DmaFault fault) {
+    private void report(long[] record, DmaFault fault) {
         SmmuEndpoint endpoint = endpoints.get(fault.requesterId().value());
         if (endpoint != null) {
-            endpoint.faults().unrecoverable(fault);
+            endpoint.event(record, fault);
+        } else if ((record[1] & SmmuEvent.STALL) != 0) {
+            commands.resume(fault.requesterId().value(), (int) (record[1] & SmmuEvent.STALL_TAG), false);
         }
+    }
+
+    /** Whether faulting requests wait for user space. */
+    boolean stalls() {
+        return stalls;
     }
 
     /** {@code struct iommu_hw_info_arm_smmuv3}. */

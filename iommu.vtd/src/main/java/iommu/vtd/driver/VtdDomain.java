@@ -14,9 +14,9 @@ import java.util.List;
 import java.util.Optional;
 
 /** A page table with a domain-id of its own: a second stage, which may be a hypervisor's, or in scalable mode a first stage. */
-final class VtdDomain implements SharedDomain {
-    /** Where the domain is attached. Compared by hand: the JDK keeps generated comparisons, and with them this bundle's classes. */
-    private record Attachment(VtdEndpoint endpoint, int pasid) {
+final class VtdDomain implements SharedDomain, AttachedDomain {
+    /** Where the domain is attached, and what to. Compared by hand: the JDK keeps generated comparisons, and with them this bundle's classes. */
+    private record Attachment(VtdEndpoint endpoint, int pasid, AttachedDomain what) {
         @Override
         public boolean equals(Object other) {
             return other instanceof Attachment that && endpoint == that.endpoint && pasid == that.pasid;
@@ -41,6 +41,8 @@ final class VtdDomain implements SharedDomain {
     private final List<Attachment> attachments = new ArrayList<>();
     /** Guarded by this. */
     private boolean tracking;
+    /** Of attachments, nested ones included. Changes are guarded by this. */
+    private volatile DeviceTlbUsers deviceTlbs = DeviceTlbUsers.NONE;
 
     VtdDomain(VtdDriver driver, RadixTable table, boolean firstStage, int domainId, boolean dirtyTracking) {
         this.driver = driver;
@@ -56,7 +58,18 @@ final class VtdDomain implements SharedDomain {
         return driver == other;
     }
 
-    boolean firstStage() {
+    @Override
+    public VtdDomain stage() {
+        return this;
+    }
+
+    @Override
+    public boolean endsInSecondStage() {
+        return !firstStage;
+    }
+
+    @Override
+    public boolean firstStage() {
         return firstStage;
     }
 
@@ -133,9 +146,9 @@ final class VtdDomain implements SharedDomain {
     /** Returns when no request uses a former translation of the range. */
     void invalidateEntries(long first, long last, boolean leavesOnly) {
         if (firstStage) {
-            queue.firstStagePages(domainId, pasids, first, last, leavesOnly);
+            queue.firstStagePages(domainId, pasids, first, last, leavesOnly, deviceTlbs);
         } else {
-            queue.secondStagePages(domainId, first, last, leavesOnly);
+            queue.secondStagePages(domainId, first, last, leavesOnly, deviceTlbs);
         }
     }
 
@@ -154,34 +167,62 @@ final class VtdDomain implements SharedDomain {
         return table.isForeign() ? Optional.empty() : Optional.of(resizing);
     }
 
-    /** An entry is about to refer to the table. An unmap that does not see this user is seen by the user. */
-    synchronized void join(VtdEndpoint endpoint, int pasid) {
-        attachments.add(new Attachment(endpoint, pasid));
+    @Override
+    public void join(VtdEndpoint endpoint, int pasid) {
+        attach(endpoint, pasid, this);
+    }
+
+    /** An entry is about to refer to {@code what}: this, or what is nested in it. */
+    synchronized void attach(VtdEndpoint endpoint, int pasid, AttachedDomain what) {
+        attachments.add(new Attachment(endpoint, pasid, what));
         pasids.add(pasid);
+        collectDeviceTlbs();
     }
 
-    /** The entry is about to refer to something else: from now on it is not rewritten. Caches may still refer to the table. */
-    synchronized void leave(VtdEndpoint endpoint, int pasid) {
-        attachments.remove(new Attachment(endpoint, pasid));
+    /** Undoes {@link #attach}. */
+    synchronized void detach(VtdEndpoint endpoint, int pasid) {
+        attachments.remove(new Attachment(endpoint, pasid, this));
+        collectDeviceTlbs();
     }
 
-    /** After {@link #leave}: no cache refers to the table any more. */
-    synchronized void left(int pasid) {
+    private void collectDeviceTlbs() {
+        deviceTlbs = DeviceTlbUsers.of(attachments.stream().filter(attachment -> attachment.endpoint().mayHaveDeviceTlb())
+                .map(attachment -> attachment.endpoint().deviceTlbUser(attachment.pasid())).toList());
+    }
+
+    /** Device-TLBs that may hold something of the table. */
+    DeviceTlbUsers deviceTlbs() {
+        return deviceTlbs;
+    }
+
+    @Override
+    public synchronized void left(int pasid) {
         pasids.remove(pasid);
     }
 
-    /** Word 0 of a PASID entry for this domain; under this domain's lock, until the entry is written. */
-    long pasidWord0() {
+    @Override
+    public long pasidWord0() {
         assert Thread.holdsLock(this);
         return firstStage ? PasidTableEntry.firstStage() : PasidTableEntry.secondStage(root(), levels(), tracking);
+    }
+
+    /** As {@link #pasidWord0}, for a first stage nested in this second stage. */
+    long nestedWord0() {
+        assert Thread.holdsLock(this);
+        return PasidTableEntry.nested(root(), levels(), tracking);
+    }
+
+    @Override
+    public long pasidWord2() {
+        return firstStage ? PasidTableEntry.firstStageTable(root(), levels()) : 0;
     }
 
     /** Switches accessed and dirty bits in every entry that refers to the table. */
     synchronized void track(boolean on) {
         tracking = on;
         for (Attachment attachment : attachments) {
-            attachment.endpoint().rewrite(attachment.pasid(), this);
-            queue.pasidRemoved(attachment.pasid(), domainId, true);
+            attachment.endpoint().rewrite(attachment.pasid(), attachment.what());
+            queue.pasidRemoved(attachment.pasid(), domainId, true, deviceTlbs);
         }
     }
 

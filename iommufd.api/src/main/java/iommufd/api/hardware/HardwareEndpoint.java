@@ -85,6 +85,16 @@ public interface HardwareEndpoint {
     /** A port for one queue of the device. @param pasid as for {@link #attach} */
     HardwarePort openPort(int pasid);
 
+    /**
+     * As {@link #openPort}, for a device that translates by itself and asks for absent pages; its requests go to the
+     * {@link FaultSink}, answers to {@code device}.
+     *
+     * @throws IommufdException {@link Errno#EOPNOTSUPP} if the hardware takes no such requests from this endpoint
+     */
+    default AtsPort openAtsPort(int pasid, AtsPort.Device device) {
+        throw new IommufdException(Errno.EOPNOTSUPP, "this hardware takes no translation requests");
+    }
+
     /** Ends a page request that went to the {@link FaultSink}. Unknown ones are ignored. */
     void respond(PageResponse response);
 
