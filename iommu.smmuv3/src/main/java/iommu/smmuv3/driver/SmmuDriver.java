@@ -81,16 +81,25 @@ public final class SmmuDriver implements IommuHardware, AutoCloseable {
     private void check() {
         int needed0 = IDR0_S1P | IDR0_S2P | IDR0_TTF_AARCH64 | IDR0_COHACC | IDR0_ASID16 | IDR0_VMID16
                 | IDR0_CD2L | IDR0_ST_LEVEL_2;
-        int needed5 = switch (options.granuleLg2()) {
-            case 12 -> IDR5_GRAN4K;
-            case 14 -> IDR5_GRAN16K;
-            default -> IDR5_GRAN64K;
-        };
         if ((get(IDR0) & needed0) != needed0 || (get(IDR0) & IDR0_HTTU) != IDR0_HTTU_ACCESS_AND_DIRTY
-                || (get(IDR3) & IDR3_RIL) == 0 || (get(IDR5) & needed5) == 0) {
+                || (get(IDR3) & IDR3_RIL) == 0 || !walksGranule(options.granuleLg2())) {
             throw new IommufdException(Errno.ENODEV, "%s lacks a feature this driver needs: IDR0 0x%x, IDR3 0x%x, IDR5 0x%x"
                     .formatted(name, get(IDR0), get(IDR3), get(IDR5)));
         }
+    }
+
+    /** Whether the unit walks tables of that granule, whatever the driver's own have. */
+    boolean walksGranule(int granuleLg2) {
+        return (get(IDR5) & switch (granuleLg2) {
+            case 12 -> IDR5_GRAN4K;
+            case 14 -> IDR5_GRAN16K;
+            default -> IDR5_GRAN64K;
+        }) != 0;
+    }
+
+    /** Whether the size of a valid leaf may change without taking it away first (§3.21.1, BBML). */
+    boolean resizesInPlace() {
+        return (get(IDR3) & IDR3_BBML) == IDR3_BBML2;
     }
 
     /** All or nothing. */

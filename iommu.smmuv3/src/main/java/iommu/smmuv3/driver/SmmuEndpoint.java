@@ -22,6 +22,8 @@ import iommufd.api.hardware.PageResponse;
 import iommufd.api.hardware.PagingDomain;
 import iommufd.api.hardware.PagingOptions;
 import iommufd.api.hardware.ReservedRegion;
+import iommufd.api.hardware.SharedDomain;
+import iommufd.api.memory.StageTwoTable;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
@@ -39,6 +41,7 @@ import org.slf4j.LoggerFactory;
 final class SmmuEndpoint implements HardwareEndpoint {
     private static final Logger LOG = LoggerFactory.getLogger(SmmuEndpoint.class);
     private static final long CLOSE_NANOS = 5_000_000_000L;
+    private static final int SHARED_GRANULE_LG2 = 12;
 
     /** What requests without PASID go through. */
     private enum Unnamed { BLOCKED, STAGE1, STAGE2, NESTED }
@@ -112,6 +115,19 @@ final class SmmuEndpoint implements HardwareEndpoint {
             throw new IommufdException(Errno.EOPNOTSUPP, "a second stage cannot be attached to PASIDs");
         }
         return new SmmuPagingDomain(driver, stage2, options, driver.granuleLg2());
+    }
+
+    /** A hypervisor's stage 2 as it is. */
+    @Override
+    public SharedDomain allocateShared(PagingOptions options, StageTwoTable table) {
+        if (table.format() != StageTwoTable.Format.ARM_STAGE_2 || !driver.walksGranule(SHARED_GRANULE_LG2) || options.dirtyTracking()) {
+            throw new IommufdException(Errno.EOPNOTSUPP, "%s cannot walk a table of format %s%s".formatted(driver.name(), table.format(),
+                    options.dirtyTracking() ? " with dirty tracking" : ""));
+        }
+        if (options.pasid()) {
+            throw new IommufdException(Errno.EOPNOTSUPP, "a second stage cannot be attached to PASIDs");
+        }
+        return new SmmuPagingDomain(driver, options.nestParent(), SHARED_GRANULE_LG2, table.root());
     }
 
     @Override
