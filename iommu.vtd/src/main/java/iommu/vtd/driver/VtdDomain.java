@@ -6,14 +6,15 @@ import iommufd.api.DmaAccess;
 import iommufd.api.IovaRange;
 import iommufd.api.hardware.DirtyTracking;
 import iommufd.api.hardware.DomainGeometry;
-import iommufd.api.hardware.PagingDomain;
+import iommufd.api.hardware.IopteResizing;
+import iommufd.api.hardware.SharedDomain;
 import iommufd.api.memory.PinnedRuns;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
-/** A page table with a domain-id of its own: a second stage, or in scalable mode a first stage. */
-final class VtdDomain implements PagingDomain, AttachedDomain {
+/** A page table with a domain-id of its own: a second stage, which may be a hypervisor's, or in scalable mode a first stage. */
+final class VtdDomain implements SharedDomain, AttachedDomain {
     /** Where the domain is attached, and what to. Compared by hand: the JDK keeps generated comparisons, and with them this bundle's classes. */
     private record Attachment(VtdEndpoint endpoint, int pasid, AttachedDomain what) {
         @Override
@@ -34,6 +35,7 @@ final class VtdDomain implements PagingDomain, AttachedDomain {
     private final int domainId;
     private final DomainGeometry geometry;
     private final Optional<DirtyTracking> dirtyTracking;
+    private final IopteResizing resizing = new Resizing();
     private final AttachedPasids pasids = new AttachedPasids();
     /** Guarded by this. */
     private final List<Attachment> attachments = new ArrayList<>();
@@ -129,12 +131,20 @@ final class VtdDomain implements PagingDomain, AttachedDomain {
 
     /** Makes the unit forget a range, and takes tables back that it can no longer be walking. */
     private void flush(long first, long last) {
-        invalidate(first, last, !table.hasUnlinked());
+        invalidateEntries(first, last, !table.hasUnlinked());
         table.recycle();
     }
 
+    @Override
+    public void invalidate(long first, long last, boolean tables) {
+        long end = geometry.aperture().last();
+        if (Long.compareUnsigned(first, end) <= 0) {
+            invalidateEntries(first, Long.compareUnsigned(last, end) < 0 ? last : end, !tables);
+        }
+    }
+
     /** Returns when no request uses a former translation of the range. */
-    void invalidate(long first, long last, boolean leavesOnly) {
+    void invalidateEntries(long first, long last, boolean leavesOnly) {
         if (firstStage) {
             queue.firstStagePages(domainId, pasids, first, last, leavesOnly, deviceTlbs);
         } else {
@@ -150,6 +160,11 @@ final class VtdDomain implements PagingDomain, AttachedDomain {
     @Override
     public Optional<DirtyTracking> dirtyTracking() {
         return dirtyTracking;
+    }
+
+    @Override
+    public Optional<IopteResizing> resizing() {
+        return table.isForeign() ? Optional.empty() : Optional.of(resizing);
     }
 
     @Override
@@ -217,5 +232,43 @@ final class VtdDomain implements PagingDomain, AttachedDomain {
         queue.domain(domainId);
         table.close();
         driver.domainIds().free(domainId);
+    }
+
+    /** Only the size changes, so caches may hold the old entry until they are invalidated (§4.5.2, §6.5.2.5). */
+    private final class Resizing implements IopteResizing {
+        @Override
+        public long split(long iova, long lastIova, long pageBytes) {
+            try {
+                return table.split(iova, lastIova, pageBytes);
+            } finally {
+                invalidateAround(iova, lastIova);
+            }
+        }
+
+        @Override
+        public long merge(long iova, long lastIova) {
+            long merged = table.merge(iova, lastIova);
+            if (table.hasMerged()) {
+                invalidateAround(iova, lastIova);
+                table.finishMerge();
+                table.recycle();
+            }
+            return merged;
+        }
+
+        /** An entry that was split may reach beyond the range. */
+        private void invalidateAround(long iova, long lastIova) {
+            long last = geometry.aperture().last();
+            if (Long.compareUnsigned(iova, last) <= 0) {
+                long inside = Long.highestOneBit(geometry.pageSizes()) - 1;
+                long around = lastIova | inside;
+                invalidateEntries(iova & ~inside, Long.compareUnsigned(around, last) < 0 ? around : last, false);
+            }
+        }
+
+        @Override
+        public long entryBytes(long iova) {
+            return table.leafBytes(iova);
+        }
     }
 }

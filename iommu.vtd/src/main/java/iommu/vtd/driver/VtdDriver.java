@@ -17,6 +17,7 @@ import iommufd.api.hardware.HardwareEndpoint;
 import iommufd.api.hardware.IommuHardware;
 import iommufd.api.hardware.PagingDomain;
 import iommufd.api.hardware.PagingOptions;
+import iommufd.api.memory.StageTwoTable;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.EnumSet;
@@ -189,6 +190,20 @@ public final class VtdDriver implements IommuHardware, AutoCloseable {
             domainIds.free(domainId);
             throw failure;
         }
+    }
+
+    /** A hypervisor's EPT is a second stage as it is. */
+    VtdDomain share(PagingOptions wanted, StageTwoTable shared) {
+        boolean walks = shared.format() == StageTwoTable.Format.EPT && Capability.supportsLevels(capability, shared.format().levels());
+        if (!walks || wanted.dirtyTracking()) {
+            throw new IommufdException(Errno.EOPNOTSUPP, "%s cannot walk a table of format %s%s".formatted(name(), shared.format(),
+                    wanted.dirtyTracking() ? " with dirty tracking" : ""));
+        }
+        if ((wanted.pasid() || wanted.nestParent()) && !scalable) {
+            throw new IommufdException(Errno.EOPNOTSUPP, name() + " has neither PASIDs nor nesting: it is in legacy mode");
+        }
+        RadixTable table = RadixTable.foreign(StageFormats.secondStage(shared.format().levels()), pool, shared.root());
+        return new VtdDomain(this, table, false, domainIds.allocate(), false);
     }
 
     VtdNestedDomain allocateNested(PagingDomain parent, NestedTable table) {

@@ -27,6 +27,8 @@ import iommufd.api.hardware.PageResponse;
 import iommufd.api.hardware.PagingDomain;
 import iommufd.api.hardware.PagingOptions;
 import iommufd.api.hardware.ReservedRegion;
+import iommufd.api.hardware.SharedDomain;
+import iommufd.api.memory.StageTwoTable;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -170,6 +172,14 @@ final class VtdEndpoint implements HardwareEndpoint {
             throw new IommufdException(Errno.EOPNOTSUPP, "%s has no PASIDs: ask for a page table without them".formatted(requesterId()));
         }
         return driver.allocatePaging(options);
+    }
+
+    @Override
+    public SharedDomain allocateShared(PagingOptions options, StageTwoTable table) {
+        if (options.pasid() && pasidBits == 0) {
+            throw new IommufdException(Errno.EOPNOTSUPP, "%s has no PASIDs: ask for a page table without them".formatted(requesterId()));
+        }
+        return driver.share(options, table);
     }
 
     @Override
