@@ -196,6 +196,10 @@ final class AnsweringPort implements HardwarePort {
     public boolean close(long timeoutNanos) {
         closed = true;
         unit.stalls().lookAgain();
-        return inner.close(timeoutNanos);
+        boolean drained = inner.close(timeoutNanos);
+        if (drained) {
+            unit.forget(this);
+        }
+        return drained;
     }
 }

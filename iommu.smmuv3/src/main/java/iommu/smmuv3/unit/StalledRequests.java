@@ -126,7 +126,7 @@ final class StalledRequests {
                 changes++;
                 changed.signalAll();
             }
-            return stall.answer.orElse(Answer.RETRY);
+            return stall.answer.orElse(closed.getAsBoolean() ? Answer.ABORT : Answer.RETRY);
         } finally {
             lock.unlock();
         }
