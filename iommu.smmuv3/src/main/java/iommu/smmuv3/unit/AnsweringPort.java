@@ -14,12 +14,17 @@ import java.util.Optional;
  */
 final class AnsweringPort implements HardwarePort {
     private static final long PAGE_BYTES = 4096;
+    /** A device whose request stalls more often at one place, whatever it is told, gives it up. */
+    private static final int MOST_ASKS = 8;
 
     private final SmmuUnit unit;
     private final SmmuPort inner;
     private final boolean divides;
     private volatile boolean closed;
     private DmaStatus status = DmaStatus.DONE;
+    /** How often the current request has stalled at one address. */
+    private int asks;
+    private long askedAt;
 
     AnsweringPort(SmmuUnit unit, SmmuPort inner) {
         this.unit = unit;
@@ -61,6 +66,7 @@ final class AnsweringPort implements HardwarePort {
 
     private DmaStatus answered(DmaStatus first, Move move, long iova, long offset, long length) {
         DmaStatus now = first;
+        asks = 0;
         long at = iova;
         long from = offset;
         long left = length;
@@ -96,7 +102,10 @@ final class AnsweringPort implements HardwarePort {
     private StalledRequests.Answer answer() {
         Optional<StalledRequests.Stall> stall = inner.takeStall();
         if (stall.isPresent()) {
-            return unit.stalls().await(stall.get(), () -> closed);
+            StalledRequests.Answer answer = unit.stalls().await(stall.get(), () -> closed);
+            asks = inner.refusedAt() == askedAt ? asks + 1 : 1;
+            askedAt = inner.refusedAt();
+            return answer == StalledRequests.Answer.RETRY && asks > MOST_ASKS ? StalledRequests.Answer.ABORT : answer;
         }
         return inner.completes() ? StalledRequests.Answer.COMPLETE : StalledRequests.Answer.ABORT;
     }
@@ -143,6 +152,7 @@ final class AnsweringPort implements HardwarePort {
     @Override
     public long compareAndSwap(long iova, long expected, long desired) {
         long found = inner.compareAndSwap(iova, expected, desired);
+        asks = 0;
         while (again()) {
             found = inner.compareAndSwap(iova, expected, desired);
         }
@@ -152,6 +162,7 @@ final class AnsweringPort implements HardwarePort {
     @Override
     public long fetchAndAdd(long iova, long addend) {
         long found = inner.fetchAndAdd(iova, addend);
+        asks = 0;
         while (again()) {
             found = inner.fetchAndAdd(iova, addend);
         }
@@ -161,6 +172,7 @@ final class AnsweringPort implements HardwarePort {
     @Override
     public long swap(long iova, long desired) {
         long found = inner.swap(iova, desired);
+        asks = 0;
         while (again()) {
             found = inner.swap(iova, desired);
         }
