@@ -48,9 +48,9 @@ import java.util.concurrent.atomic.AtomicInteger;
  * changes, and no memory is needed.
  */
 final class VtdEndpoint implements HardwareEndpoint {
-    /** The PASID that requests without one are given. */
     /** PCI Express: a page request group index has 9 bits. */
     private static final int GROUPS = 512;
+    /** The PASID that requests without one are given. */
     private static final int RID_PASID = 0;
     /** Response codes (Table 32). */
     private static final int RESPONSE_SUCCESS = 0;
