@@ -302,6 +302,7 @@ public sealed class VtdPort extends TranslatingPort permits VtdAtsPort {
     @Override
     protected void forget(int kind, long tag, long first, long last) {
         tables.forget();
+        firstStage.forgetTables();
         int domainId = Invalidation.domainId(tag);
         switch (kind) {
             case Invalidation.CONTEXT_ALL -> context.forgetContext();
@@ -368,6 +369,7 @@ public sealed class VtdPort extends TranslatingPort permits VtdAtsPort {
     @Override
     protected void forgetEverything() {
         tables.forget();
+        firstStage.forgetTables();
         context.forget();
         forgetTranslations();
         resolved = false;
