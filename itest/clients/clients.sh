@@ -40,3 +40,6 @@ qemu_firmware() {
   local share=$cache/qemu-$1/usr/share
   firmware=(-L "$share/seabios" -L "$share/qemu")
 }
+
+# DPDK 22.11 (Debian 12), with all its drivers.
+dpdk() { debian_tree "$cache/dpdk-22.11" bookworm dpdk-dev librte-dma-ioat23 librte-net-virtio23 librte-net-pcap23; }

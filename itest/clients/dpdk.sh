@@ -13,7 +13,7 @@ readonly SECONDS_AT_MOST=60
 device=${1:-0000:00:0b.0}
 [[ $(uname -m) == x86_64 ]] || skip 'the clients are programs for x86-64'
 one_at_a_time
-debian_tree "$cache/dpdk-22.11" bookworm dpdk-dev librte-dma-ioat23
+dpdk
 done_fetching
 
 debian_program "$cache/dpdk-22.11" dpdk-test

@@ -1,19 +1,24 @@
-// The only program of a guest: its init. It looks for the NVMe disk, does the work that the kernel's command line names, tells
+// The only program of a guest: its init. It looks for the disk, does the work that the kernel's command line names, tells
 // the serial console about it in lines that begin with "@@ ", and powers off.
 //
-//   work=check:64,speed,churn:5    what to do, in this order; check and churn leave the disk changed
+//   work=check:64,speed,churn:5    what to do, in this order; check and churn leave the disk changed; guest_net.c has more
+//                                  together:5 is churn:5 and traffic:5 at once
 //   seed=1                         of the bytes that are written
+//   disk=nvme0n1                   which disk, or none
+//   load=virtio_net.virtio_blk     kernel modules of the archive, in this order
+//   address=10.0.0.1 peer=10.0.0.2 of its network device, and of its partner
 //
 //   @@ disk model=... bytes=... iommu_groups=... uptime_ms=...
 //   @@ check bytes=... wrong_blocks=... written=SUM read=SUM
 //   @@ speed read_128k_mib_s=... write_128k_mib_s=... read_4k_us_p50=... read_4k_us_mean=... read_4k_us_p99=... reads=...
 //   @@ churn blocks=...             twice a second, and at the end with wrong_blocks=... failed=... slowest_ms=...
-//   @@ interrupts nvme=...
+//   @@ interrupts nvme=... virtio=...
 //   @@ kernel LINE                  errors that the kernel has logged, and whatever it says of a disk in trouble
 //   @@ end
 //
-// On the host, as a plain program: `guest pattern SEED MIB` prints what check:MIB leaves on the disk.
+// On the host, as a plain program: `guest pattern SEED MIB` prints what check:MIB leaves on the disk, `guest echo ADDRESS` is a partner.
 #define _GNU_SOURCE
+#include "guest.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
@@ -27,10 +32,10 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#define DISK "/dev/nvme0n1"
 #define BLOCK (128 << 10)
 #define PAGE 4096
 #define DEPTH 4
@@ -39,11 +44,11 @@
 #define MAX_READS 200000
 #define CHURN_BLOCKS 256
 
-static uint64_t seed = 1;
+uint64_t seed = 1;
 static int disk;
 static uint64_t disk_bytes;
 
-static int64_t now_ns(void) {
+int64_t now_ns(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return t.tv_sec * 1000000000LL + t.tv_nsec;
@@ -178,13 +183,13 @@ static void churn(int seconds) {
   printf("@@ churn blocks=%lu wrong_blocks=%lu failed=%lu slowest_ms=%ld\n", blocks, wrong, failed, slowest / 1000000);
 }
 
-static void interrupts(void) {
+static uint64_t interrupts_of(const char *device) {
   FILE *table = fopen("/proc/interrupts", "r");
   char line[4096];
   uint64_t sum = 0;
   while (table && fgets(line, sizeof line, table)) {
     char *count = strchr(line, ':');
-    if (!count || !strstr(line, "nvme")) continue;
+    if (!count || !strstr(line, device)) continue;
     for (count++;;) {
       char *rest;
       uint64_t value = strtoull(count, &rest, 10);
@@ -193,7 +198,8 @@ static void interrupts(void) {
       count = rest;
     }
   }
-  printf("@@ interrupts nvme=%lu\n", sum);
+  if (table) fclose(table);
+  return sum;
 }
 
 static int in_trouble(const char *line) {
@@ -234,30 +240,67 @@ static int iommu_groups(void) {
   return count;
 }
 
-static int disk_is_there(void) {
-  char model[64];
-  for (int tries = 0; tries < 3000 && (disk = open(DISK, O_RDWR | O_DIRECT)) < 0; tries++) usleep(5000);
+static int disk_is_there(const char *name) {
+  char path[64], model[64];
+  snprintf(path, sizeof path, "/dev/%s", name);
+  for (int tries = 0; tries < 3000 && (disk = open(path, O_RDWR | O_DIRECT)) < 0; tries++) usleep(5000);
   if (disk < 0) return 0;
   if (ioctl(disk, BLKGETSIZE64, &disk_bytes)) return 0;
-  word_of("/sys/class/nvme/nvme0/model", model, sizeof model);
+  snprintf(path, sizeof path, strncmp(name, "nvme", 4) ? "/sys/block/%s/serial" : "/sys/block/%s/device/model", name);
+  word_of(path, model, sizeof model);
   printf("@@ disk model=%s bytes=%lu iommu_groups=%d uptime_ms=%ld\n", model, disk_bytes, iommu_groups(), now_ns() / 1000000);
   return 1;
 }
 
+static const char *word(const char *name, const char *otherwise) {
+  const char *value = getenv(name);
+  return value ? value : otherwise;
+}
+
+static int load_modules(void) {
+  char *modules = strdup(word("load", "")), path[96];
+  for (char *module = strtok(modules, "."); module; module = strtok(NULL, ".")) {
+    snprintf(path, sizeof path, "/modules/%s.ko", module);
+    int file = open(path, O_RDONLY);
+    if (syscall(SYS_finit_module, file, "", 0)) return printf("@@ error module %s errno=%d\n", module, errno), 0;
+    close(file);
+  }
+  return 1;
+}
+
+static void together(int seconds, const char *peer) {
+  fflush(stdout);
+  pid_t other = fork();
+  if (other == 0) {
+    churn(seconds);
+    fflush(stdout);
+    _exit(0);
+  }
+  net_task("traffic", seconds, peer);
+  waitpid(other, NULL, 0);
+}
+
 static void all_work(void) {
-  char *work = strdup(getenv("work") ? getenv("work") : "check:64");
+  char *work = strdup(word("work", "check:64")), *rest;
   if (getenv("seed")) seed = strtoull(getenv("seed"), NULL, 10);
-  for (char *task = strtok(work, ","); task; task = strtok(NULL, ",")) {
+  for (char *task = strtok_r(work, ",", &rest); task; task = strtok_r(NULL, ",", &rest)) {
     int amount = strchr(task, ':') ? atoi(strchr(task, ':') + 1) : 0;
     if (!strncmp(task, "check", 5)) check(amount);
     else if (!strncmp(task, "speed", 5)) speed();
     else if (!strncmp(task, "churn", 5)) churn(amount);
-    else printf("@@ error work %s\n", task);
+    else if (!strncmp(task, "together", 8)) together(amount, word("peer", ""));
+    else if (!strncmp(task, "echo", 4)) net_echo(word("address", ""));
+    else if (!net_task(task, amount, word("peer", ""))) printf("@@ error work %s\n", task);
   }
 }
 
 int main(int count, char **words) {
   if (getpid() != 1) {
+    if (count == 3 && !strcmp(words[1], "echo")) {
+      setvbuf(stdout, NULL, _IOLBF, 0);
+      net_echo(words[2]);
+      return 0;
+    }
     if (count != 4 || strcmp(words[1], "pattern")) return 2;
     seed = strtoull(words[2], NULL, 10);
     uint64_t *block = pages(BLOCK), blocks = (strtoull(words[3], NULL, 10) << 20) / BLOCK;
@@ -273,11 +316,14 @@ int main(int count, char **words) {
   mount("none", "/proc", "proc", 0, NULL);
   mount("none", "/sys", "sysfs", 0, NULL);
   mount("none", "/dev", "devtmpfs", 0, NULL);
-  if (disk_is_there()) {
+  const char *name = word("disk", "nvme0n1");
+  int fine = load_modules();
+  if (fine && strcmp(name, "none") && !(fine = disk_is_there(name))) printf("@@ error no disk\n");
+  if (fine && getenv("address") && !(fine = net_up(getenv("address")))) printf("@@ error no network\n");
+  if (fine) {
     all_work();
-    interrupts();
-  } else {
-    printf("@@ error no disk\n");
+    printf("@@ interrupts nvme=%lu virtio=%lu\n", interrupts_of("nvme"), interrupts_of("virtio"));
+    if (getenv("address")) net_counts();
   }
   kernel_errors();
   printf("@@ end\n");

@@ -18,13 +18,13 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.osgi.framework.BundleContext;
 
-/** A guest of QEMU (itest/clients/guest.sh) that a runtime inside this process has launched, while it runs. */
+/** A guest of QEMU (itest/clients/guest.sh), or a pair of them, that a runtime inside this process has launched, while it runs. */
 final class RunningGuest implements AutoCloseable {
-    private static final Path SCRIPT = Path.of("").toAbsolutePath().getParent().resolve("itest/clients/guest.sh");
+    private static final Path SCRIPTS = Path.of("").toAbsolutePath().getParent().resolve("itest/clients");
     private static final int SKIPPED = 77;
     /** It may have to be fetched first. */
     private static final long SECONDS_AT_MOST = 120;
-    private static final Pattern BLOCKS = Pattern.compile("^@@ churn blocks=(\\d+)", Pattern.MULTILINE);
+    private static final Pattern PROGRESS = Pattern.compile("^@@ (?:churn blocks|stream bytes)=(\\d+)", Pattern.MULTILINE);
 
     private final Path report;
     private final FutureTask<Integer> program;
@@ -35,8 +35,17 @@ final class RunningGuest implements AutoCloseable {
     }
 
     static RunningGuest start(BundleContext context, String... arguments) throws IOException {
+        return run(context, "guest.sh", arguments);
+    }
+
+    /** Two that speak to each other. */
+    static RunningGuest startPair(BundleContext context, String... arguments) throws IOException {
+        return run(context, "guest-pair.sh", arguments);
+    }
+
+    private static RunningGuest run(BundleContext context, String script, String... arguments) throws IOException {
         Path report = Files.createTempFile("vmm-guest", ".txt");
-        List<String> command = new ArrayList<>(List.of("sh", "-c", "exec \"$0\" \"$@\" >" + report + " 2>&1", SCRIPT.toString()));
+        List<String> command = new ArrayList<>(List.of("sh", "-c", "exec \"$0\" \"$@\" >" + report + " 2>&1", SCRIPTS.resolve(script).toString()));
         command.addAll(List.of(arguments));
         ClientLauncher launcher = Bundles.service(context, ClientLauncher.class);
         FutureTask<Integer> program = new FutureTask<>(() -> launcher.run(command));
@@ -53,19 +62,19 @@ final class RunningGuest implements AutoCloseable {
         }
     }
 
-    private long blocks() {
-        long blocks = -1;
-        for (Matcher line = BLOCKS.matcher(said()); line.find();) {
-            blocks = Long.parseLong(line.group(1));
+    private long progress() {
+        long done = -1;
+        for (Matcher line = PROGRESS.matcher(said()); line.find();) {
+            done = Long.parseLong(line.group(1));
         }
-        return blocks;
+        return done;
     }
 
     /** Waits until it has done more input and output than it had. Skips the test if it cannot run here. */
     void awaitProgress() {
-        long before = blocks();
+        long before = progress();
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS_AT_MOST);
-        while (blocks() <= before || blocks() < 1) {
+        while (progress() <= before || progress() < 1) {
             assumeTrue(skipReason(), !skipped());
             assertTrue("the guest does not go on:\n" + said(), !program.isDone() && System.nanoTime() - deadline < 0);
             try {
@@ -93,9 +102,14 @@ final class RunningGuest implements AutoCloseable {
 
     /** Kills QEMU, without warning. */
     void kill() {
+        kill(1);
+    }
+
+    /** Kills so many QEMUs, as many as there are. */
+    void kill(int machines) {
         List<ProcessHandle> found = ProcessHandle.current().descendants().filter(RunningGuest::isMachine).toList();
-        assertEquals("QEMUs that run", 1, found.size());
-        assertTrue(found.getFirst().destroyForcibly());
+        assertEquals("QEMUs that run", machines, found.size());
+        found.forEach(machine -> assertTrue(machine.destroyForcibly()));
     }
 
     private static boolean isMachine(ProcessHandle process) {

@@ -45,6 +45,7 @@ class WallsIT {
             new Room("iommu.common", of("iommu.common"),                NONE,          of("iommufd.api")),
             new Room("iommu.vtd",    of("iommu.vtd", "iommu.common"),   NONE,          of("iommufd.api", "org.slf4j", "org.osgi")),
             new Room("iommu.smmuv3", of("iommu.smmuv3", "iommu.common"), NONE,         of("iommufd.api", "org.slf4j", "org.osgi")),
+            new Room("iommu.s390",   of("iommu.s390", "iommu.common"),  NONE,          of("iommufd.api", "org.slf4j", "org.osgi")),
             new Room("iommu.mock",   of("iommu.mock", "iommu.common"),  NONE,          of("iommufd.api", "org.slf4j", "org.osgi")),
             new Room("devnode.fuse", of("devnode.fuse"),                NONE,          DEVICE_NODE_SPI),
             new Room("vfio.adapter", of("vfio.adapter", "vfio.device"), of("vfio.device"), of("iommufd.api", "org.slf4j", "org.osgi")),

@@ -3,11 +3,6 @@ package itest.clients;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import itest.Vmm;
-import java.io.DataInputStream;
-import java.io.IOException;
-import java.io.InputStream;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -34,13 +29,13 @@ class GuestIT {
         "10, cdev, memfd, true",
     })
     void whatAGuestWritesIsWhatItReads(String qemu, String way, String memory, boolean viommu) throws Exception {
-        try (NvmeDisk disk = NvmeDisk.create()) {
+        try (DiskFile disk = DiskFile.create()) {
             List<String> arguments = new ArrayList<>(List.of("--qemu", qemu, "--disk", way, "--ram", memory, "--seed", Integer.toString(SEED),
                     "--work", "check:" + MIB));
             if (viommu) {
                 arguments.add("--viommu");
             }
-            List<String> options = new ArrayList<>(disk.options());
+            List<String> options = new ArrayList<>(disk.nvme());
             if (way.equals("cdev")) {
                 options.add("--char-devices");   // QEMU looks whether it is one
             }
@@ -50,22 +45,7 @@ class GuestIT {
             assertThat(report.values("check").get("read")).isEqualTo(report.values("check").get("written"));
             assertThat(report.number("interrupts", "nvme")).isGreaterThan(LEAST_INTERRUPTS);
             assertThat(report.number("disk", "iommu_groups") > 0).as("the guest uses an IOMMU of its own").isEqualTo(viommu);
-            assertFileHasWhatWasWritten(disk.file());
+            disk.assertHasWhatWasWritten(SEED, MIB);
         }
-    }
-
-    private static void assertFileHasWhatWasWritten(Path file) throws IOException, InterruptedException {
-        Process pattern = new ProcessBuilder(Vmm.ROOT.resolve("itest/clients/guest.sh").toString(), "--pattern", Integer.toString(SEED), Integer.toString(MIB))
-                .redirectError(ProcessBuilder.Redirect.INHERIT).start();
-        byte[] expected = new byte[1 << 20];
-        byte[] found = new byte[expected.length];
-        try (DataInputStream written = new DataInputStream(pattern.getInputStream()); InputStream kept = Files.newInputStream(file)) {
-            for (int i = 0; i < MIB; i++) {
-                written.readFully(expected);
-                assertThat(kept.readNBytes(found, 0, found.length)).isEqualTo(found.length);
-                assertThat(found).as("MiB %d of the disk's file", i).isEqualTo(expected);
-            }
-        }
-        assertThat(pattern.waitFor()).isZero();
     }
 }

@@ -5,14 +5,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 
 /** What a guest said of itself; see itest/clients/guest.c. */
 record GuestReport(String text) {
     private static final String MARK = "@@ ";
+    private static final int LEAST_DATAGRAMS = 100;
 
     /** All its lines of this kind. */
     List<String> lines(String kind) {
-        return text.lines().filter(line -> line.startsWith(MARK + kind)).map(line -> line.substring(MARK.length() + kind.length()).strip()).toList();
+        return text.lines().filter(line -> (line + " ").startsWith(MARK + kind + " ")).map(line -> line.substring(MARK.length() + kind.length()).strip()).toList();
     }
 
     /** The last line of this kind as keys and values. */
@@ -34,11 +36,35 @@ record GuestReport(String text) {
         return Double.parseDouble(values(kind).get(key));
     }
 
-    /** The guest had this project's disk, and nothing went wrong. */
+    /** What its partner said, another guest (itest/clients/guest-pair.sh). */
+    GuestReport peer() {
+        return new GuestReport(text.lines().filter(line -> line.startsWith(MARK + "peer ")).map(line -> line.replaceFirst("peer ", ""))
+                .collect(Collectors.joining("\n")));
+    }
+
+    /** The guest came to its end, and nothing went wrong. */
     void assertContent() {
         assertThat(lines("error")).as(text).isEmpty();
         assertThat(lines("kernel")).as("errors in the guest's kernel log").isEmpty();
         assertThat(lines("end")).as(text).isNotEmpty();
-        assertThat(values("disk").get("model")).as(text).doesNotStartWith("QEMU");
+        if (!lines("disk").isEmpty()) {
+            assertThat(values("disk").get("model")).as(text).doesNotStartWith("QEMU");
+        }
+    }
+
+    /** What QEMU itself had to say. */
+    List<String> complaints() {
+        return text.lines().filter(line -> !line.startsWith(MARK) && (line.contains("qemu-system") || line.contains("vhost") || line.contains("vfio"))).toList();
+    }
+
+    /** Every byte and datagram that the guest sent came back as it was, none was lost, and the driver has no errors to tell of. */
+    void assertTrafficWasRight(int leastMib) {
+        assertThat(values("stream")).as(text).containsEntry("missing", "0").containsEntry("wrong", "0");
+        assertThat(number("stream", "bytes")).isGreaterThan(leastMib << 20);
+        assertThat(values("datagrams")).as(text).containsEntry("wrong", "0").containsEntry("answered", values("datagrams").get("sent"));
+        assertThat(number("datagrams", "sent")).isGreaterThan(LEAST_DATAGRAMS);
+        assertThat(values("nic_counts")).containsEntry("rx_errors", "0").containsEntry("tx_errors", "0").containsEntry("rx_dropped", "0")
+                .containsEntry("tx_dropped", "0");
+        assertThat(number("nic_counts", "rx_packets")).isGreaterThan(number("datagrams", "answered"));
     }
 }

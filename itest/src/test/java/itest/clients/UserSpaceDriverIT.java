@@ -9,8 +9,8 @@ import org.junit.jupiter.api.Test;
 class UserSpaceDriverIT {
     @Test
     void qemusNvmeDriverReadsWhatItHasWritten() throws Exception {
-        try (NvmeDisk disk = NvmeDisk.create()) {
-            List<String> options = new ArrayList<>(disk.options());
+        try (DiskFile disk = DiskFile.create()) {
+            List<String> options = new ArrayList<>(disk.nvme());
             options.addAll(List.of("--set", "doorbells=poll-all"));   // it maps all registers
             Vmm.client("qemu-io", options, "itest/clients/qemu-io.sh");
         }

@@ -135,6 +135,83 @@ class QueueTest {
         passes(0, 5);
     }
 
+    /** VMMs exchange it after DRIVER_OK; what the device called in between would be lost. */
+    @Test
+    void whoeverTakesTheCallsOfARunningQueueIsCalledOnce() {
+        int next = rig.client.eventfd();
+        rig.map(0);
+        running(0, 0);
+        passes(0, 1);
+        assertThat(rig.request(VhostRequest.VHOST_SET_VRING_CALL, 0, next)).isEqualTo("0");
+        assertThat(rig.client.eventfd(next).read()).isEqualTo(1);
+        assertThat(rig.client.eventfd(call).read()).isZero();
+        assertThat(rig.request(VhostRequest.VHOST_SET_VRING_CALL, 1, call)).isEqualTo("0");
+        assertThat(rig.client.eventfd(call).read()).as("of a queue that does not run").isZero();
+        rig.offer(1, (byte) 2);
+        rig.client.eventfd(kick).write();
+        assertThat(rig.client.eventfd(next).read()).isEqualTo(1);
+    }
+
+    private void batch(int type) {
+        assertThat(rig.write(Rig.message(2, 0, type, 0, 0, 0, 0))).isEqualTo("72");
+    }
+
+    private void assertKicksAreKept(int index, int value) {
+        rig.offer(index, (byte) value);
+        rig.client.eventfd(kick).write();
+        assertThat(rig.client.eventfd(call).read()).isZero();
+        assertThat(rig.status() & VirtioStatus.NEEDS_RESET).isZero();
+    }
+
+    private void assertPassed(int index, int value) {
+        assertThat(rig.client.eventfd(call).read()).isEqualTo(1);
+        assertThat(rig.arrived()).isEqualTo((byte) value);
+        assertThat(rig.usedIndex()).isEqualTo(index + 1);
+    }
+
+    /** As QEMU does when its guest moves a region: all memory goes, and comes again in other pieces. */
+    @Test
+    void aBatchThatUnmapsIsAllOrNothingForTheDevice() {
+        rig.map(0);
+        running(0, 0);
+        passes(0, 1);
+        batch(5);
+        assertThat(rig.invalidate(0, Rig.IOVA, 1)).isEqualTo("72");
+        assertKicksAreKept(1, 2);
+        rig.map(0);
+        assertKicksAreKept(1, 3);
+        batch(6);
+        assertPassed(1, 3);
+        passes(2, 4);
+        batch(6);
+        passes(3, 5);
+    }
+
+    @Test
+    void suspendingAndBatchesDoNotEndEachOther() {
+        rig.map(0);
+        running(0, 0);
+        assertThat(rig.request(VhostRequest.VHOST_VDPA_SUSPEND)).isEqualTo("0");
+        batch(5);
+        assertThat(rig.invalidate(0, Rig.IOVA, 1)).isEqualTo("72");
+        rig.map(0);
+        batch(6);
+        assertKicksAreKept(0, 1);
+        batch(5);
+        assertThat(rig.invalidate(0, Rig.IOVA, 1)).isEqualTo("72");
+        assertThat(rig.request(VhostRequest.VHOST_VDPA_RESUME)).isEqualTo("0");
+        assertKicksAreKept(0, 2);
+        rig.map(0);
+        batch(6);
+        assertPassed(0, 2);
+        batch(5);
+        assertThat(rig.invalidate(0, Rig.IOVA, 1)).isEqualTo("72");
+        assertThat(rig.status(0)).isEqualTo("0");
+        rig.map(0);
+        running(0, 0);
+        passes(0, 6);
+    }
+
     @Test
     void mappingsSurviveAReset() {
         rig.map(0);

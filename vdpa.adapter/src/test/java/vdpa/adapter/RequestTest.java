@@ -160,6 +160,9 @@ class RequestTest {
         ok(VhostRequest.VHOST_SET_VRING_BASE, 1, 0x8003_0005);
         ok(VhostRequest.VHOST_GET_VRING_BASE, 1);
         assertThat(rig.answer(1)).isEqualTo(0x8003_0005);
+        ok(VhostRequest.VHOST_SET_VRING_BASE, 1, 0x8000);
+        ok(VhostRequest.VHOST_GET_VRING_BASE, 1);
+        assertThat(rig.answer(1)).as("DPDK's start").isEqualTo(0x8000_8000);
         assertThat(rig.status(15)).isEqualTo("0");
         refused(Errno.EINVAL, VhostRequest.VHOST_SET_VRING_ADDR, 0, 0, 0, 0, 4, 0, 2, 0);
         refused(Errno.EINVAL, VhostRequest.VHOST_SET_VRING_BASE, 0, 0);

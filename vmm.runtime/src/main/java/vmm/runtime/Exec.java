@@ -39,6 +39,9 @@ final class Exec {
             for (Path bundle : options.bundles()) {
                 bundles.installBundle(bundle.toUri().toString()).start(Bundle.START_TRANSIENT);
             }
+            if (options.hardware().isPresent()) {
+                ChosenHardware.use(bundles, options.hardware().get(), PATIENCE);
+            }
             try (PluggedDevices _ = PluggedDevices.plug(bundles, options.devices(), PATIENCE)) {
                 return options.trace() ? traced(bundles, err, options) : launch(bundles, err, options);
             }

@@ -11,15 +11,17 @@ import java.util.Optional;
  * How {@code ./vmm exec} runs a program.
  *
  * @param bundles files of bundles to deploy besides
+ * @param hardware vendor or name of the IOMMU that serves; empty for the best there is
  * @param devices what to plug in for it
  * @param characterDevices whether it sees nodes as character devices
  * @param trace whether every call of a device node is told
  * @param traceFile where; empty for the terminal
  * @param command the program and its arguments
  */
-record ExecOptions(List<Path> bundles, List<DeviceOption> devices, boolean characterDevices, boolean trace, Optional<Path> traceFile, List<String> command) {
+record ExecOptions(List<Path> bundles, Optional<String> hardware, List<DeviceOption> devices, boolean characterDevices, boolean trace,
+        Optional<Path> traceFile, List<String> command) {
     static final String USAGE =
-            "Usage: ./vmm exec [--with BUNDLE]... [--device MODEL [--set KEY=VALUE]...]... [--char-devices] [--trace [FILE]] -- COMMAND [ARGUMENT...]";
+            "Usage: ./vmm exec [--with BUNDLE]... [--hardware NAME] [--device MODEL [--set KEY=VALUE]...]... [--char-devices] [--trace [FILE]] -- COMMAND [ARGUMENT...]";
 
     /**
      * A device.
@@ -32,6 +34,8 @@ record ExecOptions(List<Path> bundles, List<DeviceOption> devices, boolean chara
     private static final String END_OF_OPTIONS = "--";
     /** Followed by the file of one more bundle to deploy. */
     private static final String WITH = "--with";
+    /** Followed by a vendor of IOMMUs, or the name of one. */
+    private static final String HARDWARE = "--hardware";
     private static final String CHARACTER_DEVICES = "--char-devices";
     private static final String TRACE = "--trace";
     /** Followed by a model. */
@@ -42,6 +46,7 @@ record ExecOptions(List<Path> bundles, List<DeviceOption> devices, boolean chara
     /** @throws IllegalArgumentException if the arguments make no sense */
     static ExecOptions parse(List<String> arguments) {
         List<Path> bundles = new ArrayList<>();
+        Optional<String> hardware = Optional.empty();
         List<DeviceOption> devices = new ArrayList<>();
         boolean characterDevices = false;
         boolean trace = false;
@@ -52,6 +57,8 @@ record ExecOptions(List<Path> bundles, List<DeviceOption> devices, boolean chara
             boolean followed = !option.equals(CHARACTER_DEVICES) && next + 1 < arguments.size() && !arguments.get(next + 1).startsWith("-");
             if (option.equals(WITH) && followed) {
                 bundles.add(Path.of(arguments.get(next + 1)));
+            } else if (option.equals(HARDWARE) && followed) {
+                hardware = Optional.of(arguments.get(next + 1));
             } else if (option.equals(DEVICE) && followed) {
                 devices.add(new DeviceOption(arguments.get(next + 1), new LinkedHashMap<>()));
             } else if (option.equals(SET) && followed && !devices.isEmpty() && arguments.get(next + 1).indexOf('=') > 0) {
@@ -75,7 +82,7 @@ record ExecOptions(List<Path> bundles, List<DeviceOption> devices, boolean chara
         if (command.isEmpty()) {
             throw new IllegalArgumentException(USAGE);
         }
-        return new ExecOptions(List.copyOf(bundles), List.copyOf(devices), characterDevices, trace, traceFile, List.copyOf(command));
+        return new ExecOptions(List.copyOf(bundles), hardware, List.copyOf(devices), characterDevices, trace, traceFile, List.copyOf(command));
     }
 
     private static void set(DeviceOption device, String setting) {

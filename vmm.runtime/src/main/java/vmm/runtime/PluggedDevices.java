@@ -58,7 +58,8 @@ final class PluggedDevices implements AutoCloseable {
 
     private static Hashtable<String, Object> properties(DeviceOption option) {
         Hashtable<String, Object> properties = new Hashtable<>();
-        option.settings().forEach((key, values) -> properties.put(key, values.size() == 1 ? values.getFirst() : values.toArray(String[]::new)));
+        // Keys have dots; who writes them as their Java names, with underscores, means the same.
+        option.settings().forEach((key, values) -> properties.put(key.replace('_', '.'), values.size() == 1 ? values.getFirst() : values.toArray(String[]::new)));
         return properties;
     }
 

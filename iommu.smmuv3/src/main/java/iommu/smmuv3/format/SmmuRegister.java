@@ -85,6 +85,8 @@ public final class SmmuRegister {
     public static final int IDR3_E0PD = 1 << 13;
     /** Range invalidation and level hints. */
     public static final int IDR3_RIL = 1 << 10;
+    /** Break-before-make level. */
+    public static final int IDR3_BBML = 3 << 11;
     /** Break-before-make level 2: block sizes may change in place. */
     public static final int IDR3_BBML2 = 2 << 11;
     /** §6.3.5. */

@@ -33,6 +33,15 @@ public record SmmuFeatures(int streamIdBits, int substreamIdBits, int queueEntri
         this(streamIdBits, substreamIdBits, queueEntriesLg2, 48, DEFAULT_STALLS, HOST);
     }
 
+    /** As {@link #DEFAULT}, but for the width of StreamIDs, and maybe with stalls. */
+    public static SmmuFeatures host(int streamIdBits, boolean stalls) {
+        EnumSet<SmmuFeature> features = EnumSet.copyOf(HOST);
+        if (stalls) {
+            features.add(STALL);
+        }
+        return new SmmuFeatures(streamIdBits, DEFAULT.substreamIdBits, DEFAULT.queueEntriesLg2, DEFAULT.outputBits, DEFAULT_STALLS, features);
+    }
+
     /** @throws IllegalArgumentException if a number is out of range, or if no hardware combines these features */
     public SmmuFeatures {
         optional = Collections.unmodifiableSet(optional.isEmpty() ? EnumSet.noneOf(SmmuFeature.class) : EnumSet.copyOf(optional));

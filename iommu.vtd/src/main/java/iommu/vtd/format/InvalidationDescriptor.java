@@ -72,8 +72,12 @@ public final class InvalidationDescriptor {
     /** Must be 0 in the second word, by type. */
     private static final long[] SECOND_RESERVED = {-1L, -1L, 0xF80L, 0xFFEL, -1L, 3L, 0xF80L, -1L, 0x7FEL, ~0xFFCL};
 
-    /** Second word of a device-TLB descriptor: the range is larger than a page. */
-    public static final long RANGE_LARGE = 1L << 11;
+    /** Second word of a {@link #DEVICE_TLB}: the range is larger than a page. */
+    public static final long RANGE_LARGE = 1;
+    /** Second word of a {@link #PASID_DEVICE_TLB}: the range is larger than a page. */
+    public static final long PASID_RANGE_LARGE = 1L << 11;
+    /** Second word of device-TLB descriptors, besides the bit for large ranges: everything (§6.5.3.3). */
+    private static final long WHOLE_RANGE = 0x7FFF_FFFF_FFFF_F000L;
     /** Second word of a {@link #PASID_DEVICE_TLB}: translations of all PASIDs go. */
     public static final long ALL_PASIDS = 1;
 
@@ -133,13 +137,30 @@ public final class InvalidationDescriptor {
         return (int) (second >>> 3) & 0x1FF;
     }
 
-    /** Bytes of the range in a device-TLB second word: a power of two, 0 for everything. */
-    public static long rangeBytes(long second) {
-        if ((second & RANGE_LARGE) == 0) {
+    /**
+     * Bytes of the range in the second word of a {@link #DEVICE_TLB} or {@link #PASID_DEVICE_TLB}: a power of two, 0 for everything.
+     */
+    public static long rangeBytes(int type, long second) {
+        if ((second & (type == DEVICE_TLB ? RANGE_LARGE : PASID_RANGE_LARGE)) == 0) {
             return 1L << 12;
         }
         int sizeLg2 = 12 + Long.numberOfTrailingZeros(~(second >>> 12)) + 1;
         return sizeLg2 >= Long.SIZE ? 0 : 1L << sizeLg2;
+    }
+
+    /** Invalidates all that a device-TLB holds of requests without PASID; {@link #wholeDeviceTlb} follows. */
+    public static long deviceTlb(int sourceId) {
+        return DEVICE_TLB | (long) sourceId << UPPER_SHIFT;
+    }
+
+    /** Invalidates all that a device-TLB holds of a PASID; {@link #wholeDeviceTlb} follows. */
+    public static long pasidDeviceTlb(int sourceId, int pasid) {
+        return PASID_DEVICE_TLB | (long) sourceId << DOMAIN_SHIFT | (long) pasid << UPPER_SHIFT;
+    }
+
+    /** Second word of {@link #deviceTlb} and {@link #pasidDeviceTlb}. */
+    public static long wholeDeviceTlb(boolean ofPasid) {
+        return WHOLE_RANGE | (ofPasid ? PASID_RANGE_LARGE : RANGE_LARGE);
     }
 
     /** Answers a group of page requests. @param pasid below 0 for none */

@@ -78,6 +78,11 @@ public final class PasidTableEntry {
         return PRESENT | levels - 2 << WIDTH_SHIFT | SECOND_STAGE << TYPE_SHIFT | (dirty ? SECOND_STAGE_DIRTY : 0) | table;
     }
 
+    /** Word 0 of a present entry whose first stage is nested in a second stage. */
+    public static long nested(long table, int levels, boolean dirty) {
+        return secondStage(table, levels, dirty) ^ (long) (SECOND_STAGE ^ NESTED) << TYPE_SHIFT;
+    }
+
     /** Word 0 of a present first-stage entry. */
     public static long firstStage() {
         return PRESENT | FIRST_STAGE << TYPE_SHIFT;

@@ -190,8 +190,8 @@ final class InvalidationQueue {
                     (int) second & InvalidationDescriptor.ADDRESS_MASK));
             case PASID_CACHE -> valid(invalidator.pasidCache(InvalidationDescriptor.granularity(first), domainId,
                     InvalidationDescriptor.pasid(first)));
-            case DEVICE_TLB -> deviceTlb(InvalidationDescriptor.sourceId(first), Pasid.NONE, second, false);
-            case PASID_DEVICE_TLB -> deviceTlb(InvalidationDescriptor.requesterId(first), InvalidationDescriptor.pasid(first), second,
+            case DEVICE_TLB -> deviceTlb(type, InvalidationDescriptor.sourceId(first), Pasid.NONE, second, false);
+            case PASID_DEVICE_TLB -> deviceTlb(type, InvalidationDescriptor.requesterId(first), InvalidationDescriptor.pasid(first), second,
                     (second & InvalidationDescriptor.ALL_PASIDS) != 0);
             case PAGE_GROUP_RESPONSE -> respond(first, second);
             case WAIT -> complete(first, second);
@@ -217,8 +217,8 @@ final class InvalidationQueue {
     }
 
     /** The descriptor itself is done with if the device does not answer; those behind it wait until software has cleared the error. */
-    private int deviceTlb(int sourceId, int pasid, long range, boolean global) {
-        long lengthBytes = InvalidationDescriptor.rangeBytes(range);
+    private int deviceTlb(int type, int sourceId, int pasid, long range, boolean global) {
+        long lengthBytes = InvalidationDescriptor.rangeBytes(type, range);
         long iova = lengthBytes == 0 ? 0 : range & InvalidationDescriptor.ADDRESS & -lengthBytes;
         boolean answered;
         lock.unlock();

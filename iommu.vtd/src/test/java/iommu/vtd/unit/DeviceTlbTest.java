@@ -218,10 +218,12 @@ class DeviceTlbTest {
         "0x7FFFFFFFFFFFF800, 0, 0"})
     void pitfall3InvalidationsReachTheDeviceWithTheirRange(String second, String iova, String length) {
         VtdAtsPort port = board.atsPort(SID, Pasid.NONE);
-        assertThat(board.execute(0x3 | (long) SID << 32, Long.decode(second) & ~0x800L | (Long.decode(second) >>> 11 & 1))).isTrue();
+        assertThat(board.execute(0x3 | (long) SID << 32, Long.decode(second) & ~0x800L | Long.decode(second) >>> 11 & 1)).as("S is bit 64").isTrue();
         assertThat(board.execute(0x8 | (long) SID << 16 | (long) PASID << 32, Long.decode(second) & ~0x800L
                 | (Long.decode(second) & 0x800) | 1)).isTrue();
         assertThat(port.isClosed()).isFalse();
+        assertThat(board.device.invalidations.get(0))
+                .isEqualTo(new Device.Invalidation(Pasid.NONE, Long.decode(iova), Long.decode(length), false));
         assertThat(board.device.invalidations.get(1))
                 .isEqualTo(new Device.Invalidation(PASID, Long.decode(iova), Long.decode(length), true));
     }

@@ -48,8 +48,8 @@ public final class VdpaSession implements VdpaHost, AutoCloseable {
     private volatile Eventfd configCall = Eventfd.NONE;
     private Optional<AddressSpaces> spaces;
     private Optional<ClientBinding> binding = Optional.empty();
+    private final Standstill standstill;
     private long features;
-    private boolean suspended;
     private boolean ended;
 
     /** Starts the device. @throws IommufdException what binding, attaching or the model says; nothing is left then */
@@ -66,6 +66,7 @@ public final class VdpaSession implements VdpaHost, AutoCloseable {
         spaces = Optional.of(ownSpaces());
         try {
             running = device.model().start(this);
+            standstill = new Standstill(running);
         } catch (RuntimeException | Error refused) {
             closePorts();
             spaces.get().close();
@@ -233,7 +234,7 @@ public final class VdpaSession implements VdpaHost, AutoCloseable {
             Arrays.fill(asidOfGroup, 0);
         }
         features = 0;
-        suspended = false;
+        standstill.reset();
         status.set(0);
     }
 
@@ -284,7 +285,7 @@ public final class VdpaSession implements VdpaHost, AutoCloseable {
 
     /** @throws IommufdException {@link Errno#EINVAL} while the driver is ready and the device not suspended */
     public void requireQuiet() {
-        if (driverReady() && !suspended) {
+        if (driverReady() && !standstill.suspended()) {
             throw new IommufdException(Errno.EINVAL, device.name() + " is running: a queue moves only before DRIVER_OK or while suspended");
         }
     }
@@ -292,7 +293,7 @@ public final class VdpaSession implements VdpaHost, AutoCloseable {
     /** Changes what is known of a queue. One that is in use is shown to the device anew if that is suspended. */
     private void change(int index, Consumer<Queue> change) {
         assert lock.isHeldByCurrentThread();
-        boolean again = suspended && queues[index].live;
+        boolean again = standstill.suspended() && queues[index].live;
         if (again) {
             stop(index);
         }
@@ -353,9 +354,13 @@ public final class VdpaSession implements VdpaHost, AutoCloseable {
         });
     }
 
-    /** Takes over an eventfd that calls a queue's driver. */
+    /** Takes over an eventfd that calls a queue's driver. It may have been called by the former one, which nobody looks at any more. */
     public void callBy(int index, Eventfd eventfd) {
+        assert lock.isHeldByCurrentThread();
         queues[index].call(eventfd);
+        if (queues[index].live) {
+            eventfd.signal();
+        }
     }
 
     /** Takes over an eventfd that tells of a queue's errors. */
@@ -376,8 +381,7 @@ public final class VdpaSession implements VdpaHost, AutoCloseable {
     public void suspend() {
         if (driverReady()) {
             requireSuspends();
-            running.suspend();
-            suspended = true;
+            standstill.suspend();
         }
     }
 
@@ -385,9 +389,22 @@ public final class VdpaSession implements VdpaHost, AutoCloseable {
     public void resume() {
         if (driverReady()) {
             requireSuspends();
-            running.resume();
-            suspended = false;
+            standstill.resume();
         }
+    }
+
+    /** A batch of messages takes mappings away: a device that can stand still does, until {@link #release}, or it would miss them. */
+    public void hold() {
+        assert lock.isHeldByCurrentThread();
+        if (driverReady() && function.suspends()) {
+            standstill.hold();
+        }
+    }
+
+    /** The batch has ended. */
+    public void release() {
+        assert lock.isHeldByCurrentThread();
+        standstill.release();
     }
 
     private void requireSuspends() {

@@ -7,11 +7,13 @@ import iommufd.api.IommufdException;
 import iommufd.api.memory.UserMemory;
 import java.lang.foreign.MemorySegment;
 import vdpa.adapter.device.AddressSpaces;
+import vdpa.adapter.device.VdpaSession;
 import vdpa.adapter.uapi.VhostIotlbMsg;
 
 /**
- * Messages that clients write to fill address spaces. A batch is of one address space; what it says is done at once, nothing waits for
- * its end. Guarded by the session's lock.
+ * Messages that clients write to fill address spaces. A batch is of one address space, and what it says is done at once; but once it has
+ * unmapped anything the device stands still until its end: VMMs unmap all memory there, and map it again in other pieces. Guarded by
+ * the session's lock.
  */
 final class IotlbWrites {
     private static final int READ = 1;
@@ -41,7 +43,8 @@ final class IotlbWrites {
      * @param asid whose
      * @throws IommufdException any errno; the client gets {@link Errno#EFAULT}
      */
-    void apply(AddressSpaces spaces, int asid, MemorySegment message, UserMemory memory, ContextOwner payer) {
+    void apply(VdpaSession session, int asid, MemorySegment message, UserMemory memory, ContextOwner payer) {
+        AddressSpaces spaces = session.spaces();
         int type = VhostIotlbMsg.type(message);
         if (type == VhostIotlbMsg.VHOST_IOTLB_UPDATE || type == VhostIotlbMsg.VHOST_IOTLB_BATCH_BEGIN) {
             spaces.require(asid);
@@ -54,12 +57,20 @@ final class IotlbWrites {
         switch (type) {
             case VhostIotlbMsg.VHOST_IOTLB_UPDATE -> spaces.map(asid, VhostIotlbMsg.iova(message), VhostIotlbMsg.size(message), memory,
                     VhostIotlbMsg.uaddr(message), access(VhostIotlbMsg.perm(message)), payer);
-            case VhostIotlbMsg.VHOST_IOTLB_INVALIDATE -> spaces.unmap(asid, VhostIotlbMsg.iova(message), VhostIotlbMsg.size(message));
+            case VhostIotlbMsg.VHOST_IOTLB_INVALIDATE -> {
+                if (inBatch) {
+                    session.hold();
+                }
+                spaces.unmap(asid, VhostIotlbMsg.iova(message), VhostIotlbMsg.size(message));
+            }
             case VhostIotlbMsg.VHOST_IOTLB_BATCH_BEGIN -> {
                 inBatch = true;
                 batchAsid = asid;
             }
-            case VhostIotlbMsg.VHOST_IOTLB_BATCH_END -> inBatch = false;
+            case VhostIotlbMsg.VHOST_IOTLB_BATCH_END -> {
+                inBatch = false;
+                session.release();
+            }
             default -> throw new IommufdException(Errno.EINVAL, "a message of type " + type);
         }
     }

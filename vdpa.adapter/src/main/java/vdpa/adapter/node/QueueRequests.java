@@ -12,6 +12,11 @@ import vdpa.device.QueueState;
 /** Requests that begin with the number of a queue. Unknown ones end here too, as in Linux: their number is looked at first. */
 final class QueueRequests {
     private static final int SPLIT_STATE_LIMIT = 0xffff;
+    /**
+     * What DPDK's virtio-user sets for a new packed queue, as if 16 bits were all: the available half. Taken literally a whole ring would
+     * be under way.
+     */
+    private static final int START_OF_HALF = 0x8000;
     private static final int AVAIL_ALIGN = 2;
     private static final int USED_ALIGN = 4;
 
@@ -77,7 +82,11 @@ final class QueueRequests {
             throw new IommufdException(Errno.EINVAL, "an index of 16 bits is not 0x%x".formatted(base));
         }
         call.session().requireQuiet();
-        call.session().state(queue, packed ? QueueState.packed(base) : QueueState.split(base));
+        call.session().state(queue, packed ? packedState(base) : QueueState.split(base));
+    }
+
+    private static QueueState packedState(int base) {
+        return base == START_OF_HALF ? QueueState.PACKED_START : QueueState.packed(base);
     }
 
     private static int word(VdpaSession session, QueueState state) {

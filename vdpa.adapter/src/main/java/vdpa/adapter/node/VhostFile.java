@@ -131,7 +131,7 @@ public final class VhostFile implements OpenNode {
             session.requireThere();
             Owner process = requireOwner(caller);
             boolean named = VhostIotlbMsg.version(source) == VhostIotlbMsg.VHOST_IOTLB_MSG_V2 && (backendFeatures & BackendFeature.IOTLB_ASID) != 0;
-            writes.apply(session.spaces(), named ? VhostIotlbMsg.asid(source) : 0, source, process.memory, process.payer);
+            writes.apply(session, named ? VhostIotlbMsg.asid(source) : 0, source, process.memory, process.payer);
         } catch (IommufdException refused) {
             if (refused.errno() == Errno.ENODEV) {
                 throw refused;

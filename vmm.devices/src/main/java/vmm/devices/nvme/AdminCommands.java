@@ -62,6 +62,15 @@ final class AdminCommands {
         queuePairs = options.queuePairs();
     }
 
+    void save(SavedState state) {
+        state.put(queuePairs);
+    }
+
+    /** After {@link #start}. */
+    void restore(SavedState state) {
+        queuePairs = state.number("queue pairs", 1, options.queuePairs());
+    }
+
     /** Command specific result of the last command. */
     int result() {
         return result;

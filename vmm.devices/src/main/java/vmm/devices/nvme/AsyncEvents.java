@@ -34,6 +34,22 @@ final class AsyncEvents {
         maskedTypes = 0;
     }
 
+    void save(SavedState state) {
+        state.put(requestCount).put(requests, requestCount).put(waitingCount).put(waiting, waitingCount).put(maskedTypes);
+    }
+
+    void restore(SavedState state) {
+        requestCount = state.number("waiting requests for events", 0, MAX_REQUESTS);
+        for (int i = 0; i < requestCount; i++) {
+            requests[i] = state.number("a command's id", 0, 0xffff);
+        }
+        waitingCount = state.number("waiting events", 0, MAX_WAITING);
+        for (int i = 0; i < waitingCount; i++) {
+            waiting[i] = state.number();
+        }
+        maskedTypes = state.number("masked kinds of events", 0, 0xff);
+    }
+
     /** @return false if too many wait already */
     boolean request(int commandId) {
         if (requestCount == MAX_REQUESTS) {

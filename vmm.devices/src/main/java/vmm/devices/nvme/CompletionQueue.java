@@ -34,6 +34,23 @@ final class CompletionQueue {
         this.collected = collected;
     }
 
+    /** A queue from another host; see {@link #CompletionQueue}. @param vectors how many there are here */
+    static CompletionQueue restored(int id, SavedState state, int vectors, MemorySegment collected) {
+        CompletionQueue queue = new CompletionQueue(id, state.word(), state.number("a completion queue's entries", 2,
+                ControllerRegister.MAX_QUEUE_ENTRIES + 1), state.number("an interrupt vector", 0, vectors - 1),
+                state.flag("a completion queue's interrupts"), collected);
+        queue.head = state.number("a completion queue's head", 0, queue.entries - 1);
+        queue.tail = state.number("a completion queue's tail", 0, queue.entries - 1);
+        queue.phase = state.flag("a phase");
+        queue.seenDoorbell = state.number();
+        return queue;
+    }
+
+    /** Between turns: everything collected was posted. */
+    void save(SavedState state) {
+        state.put(baseIova).put(entries).put(vector).put(interrupts).put(head).put(tail).put(phase).put(seenDoorbell);
+    }
+
     int id() {
         return id;
     }

@@ -71,6 +71,9 @@ final class ControllerRegister {
     /** CSTS.NSSRO */
     static final int CSTS_SUBSYSTEM_RESET = 1 << 4;
 
+    /** All of CSTS. */
+    static final int CSTS_ALL = CSTS_READY | CSTS_FATAL | CSTS_SHUTDOWN | CSTS_SUBSYSTEM_RESET;
+
     /** "NVMe", what NSSR wants to see. */
     static final int SUBSYSTEM_RESET_WORD = 0x4e56_4d65;
 

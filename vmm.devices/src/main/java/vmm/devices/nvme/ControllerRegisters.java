@@ -16,6 +16,9 @@ final class ControllerRegisters {
     /** The interrupt mask changed. */
     static final int MASK = 1 << 3;
 
+    private static final int ADMIN_QUEUE_SIZES = 0x0fff_0fff;
+    private static final long ADMIN_QUEUE_BASE = -1L << 12;
+
     private final AtomicInteger asked = new AtomicInteger();
     private int configuration;
     private int status;
@@ -82,7 +85,7 @@ final class ControllerRegisters {
                     return ask(RESET);
                 }
             }
-            case ControllerRegister.AQA -> attributes = value & 0x0fff_0fff;
+            case ControllerRegister.AQA -> attributes = value & ADMIN_QUEUE_SIZES;
             case ControllerRegister.ASQ -> submissions = submissions & ~0xffff_ffffL | value & 0xffff_f000L;
             case ControllerRegister.ASQ + 4 -> submissions = submissions & 0xffff_ffffL | (long) value << 32;
             case ControllerRegister.ACQ -> completions = completions & ~0xffff_ffffL | value & 0xffff_f000L;
@@ -152,6 +155,20 @@ final class ControllerRegisters {
     synchronized void stopped() {
         status &= ControllerRegister.CSTS_SUBSYSTEM_RESET;
         mask = 0;
+    }
+
+    synchronized void save(SavedState state) {
+        state.put(asked.get()).put(configuration).put(status).put(attributes).put(submissions).put(completions).put(mask);
+    }
+
+    synchronized void restore(SavedState state) {
+        asked.set(state.number("what registers ask for", 0, RESET | ENABLE | SHUTDOWN | MASK));
+        configuration = state.number() & ControllerRegister.CC_WRITABLE;
+        status = state.number() & ControllerRegister.CSTS_ALL;
+        attributes = state.number() & ADMIN_QUEUE_SIZES;
+        submissions = state.word() & ADMIN_QUEUE_BASE;
+        completions = state.word() & ADMIN_QUEUE_BASE;
+        mask = state.number();
     }
 
     /** The function was reset: everything is as after power-on. */

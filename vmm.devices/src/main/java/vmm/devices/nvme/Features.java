@@ -71,6 +71,28 @@ final class Features {
         vectors[0] = COALESCING_DISABLED;   // the admin queue's is never coalesced
     }
 
+    void save(SavedState state) {
+        state.put(errorRecovery, errorRecovery.length).put(vectors, vectors.length).put(arbitration).put(power).put(overThreshold)
+                .put(underThreshold).put(writeCache).put(coalescing).put(writeAtomicity).put(events).put(timestampSet).put(timestamp());
+    }
+
+    /** The clock goes on from what it was when it was saved. */
+    void restore(SavedState state) {
+        state.fill(errorRecovery);
+        state.fill(vectors);
+        arbitration = state.number();
+        power = state.number();
+        overThreshold = state.number("a temperature", 0, 0xffff);
+        underThreshold = state.number("a temperature", 0, 0xffff);
+        writeCache = state.flag("the write cache");
+        coalescing = state.number();
+        writeAtomicity = state.number("write atomicity", 0, 1);
+        events = state.number();
+        boolean set = state.flag("the clock's origin");
+        setTimestamp(state.word());
+        timestampSet = set;
+    }
+
     /** Capabilities; 0 if there is no such feature. */
     static int capabilities(int feature) {
         return switch (feature) {

@@ -16,6 +16,11 @@ public @interface NvmeConfiguration {
             description = "One each, from NSID 1 on: FILE[,size=BYTES][,block=512|4096][,readonly]; sizes may end in K, M, G, T")
     String[] namespaces() default {};
 
+    /** Virtual functions. */
+    @AttributeDefinition(name = "Virtual functions",
+            description = "The namespace of each, as above; they are PCI functions of their own, whose addresses follow this one's")
+    String[] virtual_functions() default {};
+
     /** Serial number. */
     @AttributeDefinition(name = "Serial number", description = "Up to 20 ASCII characters; namespaces derive their UUIDs from it")
     String serial() default "VMM0001";

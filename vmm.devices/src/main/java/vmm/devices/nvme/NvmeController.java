@@ -1,9 +1,12 @@
 package vmm.devices.nvme;
 
+import iommufd.api.Errno;
+import iommufd.api.IommufdException;
 import iommufd.api.dma.DmaPort;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.ObjLongConsumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -24,6 +27,7 @@ public final class NvmeController implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(NvmeController.class);
     private static final int BRIEF_TURNS = 4;
+    private static final long STATE_VERSION = 1;
 
     private final Arena arena = Arena.ofShared();
     /** Fair: whoever resets must not wait for more than a turn. */
@@ -35,6 +39,7 @@ public final class NvmeController implements AutoCloseable {
     private final QueueSet queues;
     private final NamespaceSet namespaces;
     private final Features features;
+    private final String serial;
     private final DataPointer pointer;
     private final AdminCommands admin;
     private final CommandLoop commands;
@@ -43,6 +48,7 @@ public final class NvmeController implements AutoCloseable {
     private volatile boolean running;
     private boolean pin;
     private boolean closed;
+    private boolean suspended;
 
     /**
      * Powers the controller up, disabled.
@@ -54,6 +60,7 @@ public final class NvmeController implements AutoCloseable {
         this.port = port;
         this.interrupts = interrupts;
         namespaces = subsystem.namespaces();
+        serial = subsystem.options().serial();
         features = new Features(namespaces.count(), interrupts.vectors());
         queues = new QueueSet(subsystem.options().queuePairs(), interrupts.vectors(), doorbells, arena);
         pointer = new DataPointer(port, arena, IdentifyData.MAX_TRANSFER_BYTES);
@@ -123,13 +130,13 @@ public final class NvmeController implements AutoCloseable {
             return false;
         }
         try {
-            for (int turn = 0; turn < BRIEF_TURNS && !closed; turn++) {
+            for (int turn = 0; turn < BRIEF_TURNS && !closed && !suspended; turn++) {
                 int done = turn(true);
                 if (done == 0 || commands.leftSome()) {
                     return !commands.leftSome();
                 }
             }
-            return closed;
+            return closed || suspended;
         } finally {
             working.unlock();
         }
@@ -143,7 +150,7 @@ public final class NvmeController implements AutoCloseable {
     public int doWork() {
         working.lock();
         try {
-            return closed ? 0 : turn(false);
+            return closed || suspended ? 0 : turn(false);
         } finally {
             working.unlock();
         }
@@ -230,6 +237,98 @@ public final class NvmeController implements AutoCloseable {
         if (asserted != pin) {
             pin = asserted;
             interrupts.pin(asserted);
+        }
+    }
+
+    /**
+     * Nothing is executed while it is suspended: no DMA, no interrupt, nothing under way on return. Registers and doorbells keep what
+     * clients write. What was written to namespaces is durable then.
+     */
+    void suspend(boolean wanted) {
+        working.lock();
+        try {
+            if (wanted && !suspended && running) {   // one that does not run has written nothing
+                namespaces.flush();
+            }
+            suspended = wanted;
+        } finally {
+            working.unlock();
+        }
+    }
+
+    /** Makes durable what was written so far, while it works: little is then left for {@link #suspend}. Any thread. */
+    void flush() {
+        namespaces.flush();
+    }
+
+    /** The state of a suspended controller, for another host. */
+    byte[] save() {
+        working.lock();
+        try {
+            SavedState state = SavedState.empty().put(STATE_VERSION);
+            shape((what, number) -> state.put(number));
+            registers.save(state);
+            state.put(running).put(wildDoorbell);
+            queues.save(state);
+            admin.save(state);
+            features.save(state);
+            events.save(state);
+            return state.written();
+        } finally {
+            working.unlock();
+        }
+    }
+
+    /**
+     * Takes over the state of another controller, which knows the same namespaces. If it fails the controller is as after a reset.
+     *
+     * @throws IommufdException {@link Errno#EINVAL} if it is no state, or that of a controller with other queues or namespaces
+     */
+    void restore(byte[] content) {
+        SavedState state = SavedState.arrived(content);
+        working.lock();
+        try {
+            stop();
+            state.expect("the version of its state", STATE_VERSION);
+            shape(state::expect);
+            registers.restore(state);
+            boolean ran = state.flag("whether it runs");
+            wildDoorbell = state.flag("wild doorbells");
+            int pageLg2 = ControllerRegister.pageLg2(registers.configuration());
+            if (ran && pageLg2 > ControllerRegister.MAX_PAGE_LG2) {
+                throw new IommufdException(Errno.EINVAL, "the state of an NVMe controller has memory pages of 2^%d bytes".formatted(pageLg2));
+            }
+            pointer.setPage(Math.min(pageLg2, ControllerRegister.MAX_PAGE_LG2));
+            admin.start(registers.configuration());
+            queues.restore(state);
+            if (ran && queues.admin() == null) {
+                throw new IommufdException(Errno.EINVAL, "the state of an NVMe controller that runs without admin queue");
+            }
+            admin.restore(state);
+            features.restore(state);
+            events.restore(state);
+            state.expectEnd();
+            running = ran;
+            updatePin();
+        } catch (IommufdException malformed) {
+            stop();
+            registers.powerOn();
+            updatePin();
+            throw malformed;
+        } finally {
+            working.unlock();
+        }
+    }
+
+    /** What must be the same on both hosts: what clients have been told, and cannot change under them. */
+    private void shape(ObjLongConsumer<String> each) {
+        each.accept("queue pairs", queues.queuePairs());
+        each.accept("interrupt vectors", interrupts.vectors());
+        each.accept("its serial number's hash", serial.hashCode());
+        each.accept("namespaces", namespaces.count());
+        for (int id = 1; id <= namespaces.count(); id++) {
+            each.accept("blocks of a namespace", namespaces.get(id).blocks());
+            each.accept("the log of a block's size", namespaces.get(id).blockLg2());
         }
     }
 

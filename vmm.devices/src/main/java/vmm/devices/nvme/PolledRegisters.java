@@ -14,6 +14,10 @@ import java.nio.ByteOrder;
 final class PolledRegisters {
     private static final VarHandle WORD = ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
 
+    /** Registers whose value is what clients wrote last. */
+    private static final int[] KEPT_BY_CLIENTS = {ControllerRegister.AQA, ControllerRegister.ASQ, ControllerRegister.ASQ + 4,
+        ControllerRegister.ACQ, ControllerRegister.ACQ + 4, ControllerRegister.CC};
+
     private final MemorySegment page;
     private final NvmeController controller;
     private int seenConfiguration;
@@ -71,6 +75,21 @@ final class PolledRegisters {
     synchronized void reset() {
         controller.reset();
         show();
+    }
+
+    /** Takes over what clients wrote, between turns. */
+    void takeWritten() {
+        take();
+    }
+
+    /** The controller has the state of another host's: clients see it. */
+    synchronized void showRestored() {
+        show();
+        for (int offset : KEPT_BY_CLIENTS) {
+            WORD.setRelease(page, (long) offset, (int) controller.read(offset, Integer.BYTES));
+        }
+        seenConfiguration = word(ControllerRegister.CC);
+        publish();
     }
 
     private void show() {

@@ -2,6 +2,8 @@ package vmm.devices.nvme;
 
 import static vmm.devices.nvme.NvmeStatus.SUCCESS;
 
+import iommufd.api.Errno;
+import iommufd.api.IommufdException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -46,6 +48,11 @@ final class QueueSet {
         completions = new AtomicReferenceArray<>(queuePairs + 1);
     }
 
+    /** Most I/O queues of each kind. */
+    int queuePairs() {
+        return queuePairs;
+    }
+
     /** Whether a doorbell belongs to a queue. @param index its number: twice the queue's, and 1 more for completions */
     boolean exists(int index) {
         int id = index >>> 1;
@@ -81,6 +88,74 @@ final class QueueSet {
         doorbells.fill((byte) 0);
         served = NONE;
         ioCompletions = 0;
+    }
+
+    /** All queues, and the doorbells clients wrote. */
+    void save(SavedState state) {
+        for (int id = 0; id <= queuePairs; id++) {
+            CompletionQueue queue = completions.get(id);
+            state.put(queue != null);
+            if (queue != null) {
+                queue.save(state);
+                state.put(doorbell(queue));
+            }
+        }
+        SubmissionQueue admin = submissions.get(0);
+        state.put(admin == null ? 0 : served.length + 1);
+        if (admin != null) {
+            save(admin, state);
+        }
+        for (SubmissionQueue queue : served) {
+            save(queue, state);
+        }
+    }
+
+    private void save(SubmissionQueue queue, SavedState state) {
+        state.put(queue.id()).put(queue.completions().id());
+        queue.save(state);
+        state.put(doorbell(queue));
+    }
+
+    /** Takes over queues from another host; all that there were are gone, also if it fails. */
+    void restore(SavedState state) {
+        stop();
+        for (int id = 0; id <= queuePairs; id++) {
+            if (state.flag("a completion queue")) {
+                completions.set(id, CompletionQueue.restored(id, state, vectors, collected(id)));
+                ioCompletions += id > 0 ? 1 : 0;
+                ring(2 * id + 1, state.number());
+            }
+        }
+        int count = state.number("submission queues", 0, queuePairs + 1);
+        for (int i = 0; i < count; i++) {
+            restoreSubmission(state, i == 0);
+        }
+    }
+
+    /** The admin queue is the first, and uses the admin's completion queue; the others come in the order they are served in. */
+    private void restoreSubmission(SavedState state, boolean ofAdmin) {
+        int id = state.number("a submission queue's number", ofAdmin ? 0 : 1, ofAdmin ? 0 : queuePairs);
+        int completionId = state.number("a completion queue's number", ofAdmin ? 0 : 1, ofAdmin ? 0 : queuePairs);
+        CompletionQueue queue = completions.get(completionId);
+        if (queue == null || submissions.get(id) != null) {
+            throw new IommufdException(Errno.EINVAL, "the state of an NVMe controller has submission queue %d twice, or without completion queue %d"
+                    .formatted(id, completionId));
+        }
+        SubmissionQueue restored = SubmissionQueue.restored(id, state, queue);
+        ring(2 * id, state.number());
+        if (ofAdmin) {
+            submissions.set(0, restored);
+        } else {
+            add(restored);
+        }
+    }
+
+    private void add(SubmissionQueue queue) {
+        queue.completions().use(1);
+        submissions.set(queue.id(), queue);
+        SubmissionQueue[] more = Arrays.copyOf(served, served.length + 1);
+        more[served.length] = queue;
+        served = more;
     }
 
     private MemorySegment collected(int id) {
@@ -144,12 +219,7 @@ final class QueueSet {
             return NvmeStatus.INVALID_QUEUE_SIZE;
         }
         ring(2 * id, 0);
-        SubmissionQueue queue = new SubmissionQueue(id, iova, entries, completions.get(completionId));
-        queue.completions().use(1);
-        submissions.set(id, queue);
-        SubmissionQueue[] more = Arrays.copyOf(served, served.length + 1);
-        more[served.length] = queue;
-        served = more;
+        add(new SubmissionQueue(id, iova, entries, completions.get(completionId)));
         return SUCCESS;
     }
 

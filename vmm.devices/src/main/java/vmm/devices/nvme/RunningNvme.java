@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 import vfio.device.DeviceHost;
 import vfio.device.Interrupts;
+import vfio.device.Migration;
 import vfio.device.RunningDevice;
 
 /** The controller in its PCI shell, in the hands of a client. */
@@ -57,6 +58,34 @@ final class RunningNvme implements RunningDevice {
     @Override
     public void reset() {
         polled.ifPresentOrElse(PolledRegisters::reset, controller::reset);
+    }
+
+    @Override
+    public Optional<Migration> migration() {
+        return Optional.of(new NvmeMigration(this));
+    }
+
+    void setActivity(Migration.Activity activity) {
+        controller.suspend(activity != Migration.Activity.RUNNING);
+        worker.signal();
+    }
+
+    void flush() {
+        controller.flush();
+    }
+
+    /** What clients wrote to registers that they map counts, although nobody has looked at it yet. */
+    byte[] save() {
+        polled.ifPresent(PolledRegisters::takeWritten);
+        return controller.save();
+    }
+
+    void restore(byte[] state) {
+        try {
+            controller.restore(state);
+        } finally {
+            polled.ifPresent(PolledRegisters::showRestored);
+        }
     }
 
     @Override

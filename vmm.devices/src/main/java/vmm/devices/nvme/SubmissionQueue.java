@@ -17,6 +17,20 @@ final class SubmissionQueue {
         this.completions = completions;
     }
 
+    /** A queue from another host. @param completions its completion queue */
+    static SubmissionQueue restored(int id, SavedState state, CompletionQueue completions) {
+        SubmissionQueue queue = new SubmissionQueue(id, state.word(), state.number("a submission queue's entries", 2,
+                ControllerRegister.MAX_QUEUE_ENTRIES + 1), completions);
+        queue.head = state.number("a submission queue's head", 0, queue.entries - 1);
+        queue.tail = state.number("a submission queue's tail", 0, queue.entries - 1);
+        queue.seenDoorbell = state.number();
+        return queue;
+    }
+
+    void save(SavedState state) {
+        state.put(baseIova).put(entries).put(head).put(tail).put(seenDoorbell);
+    }
+
     int id() {
         return id;
     }

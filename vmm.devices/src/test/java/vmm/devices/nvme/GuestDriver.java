@@ -58,6 +58,17 @@ final class GuestDriver {
             ram.asSlice(completions - Board.RAM_IOVA, entries * 16L).fill((byte) 0);
         }
 
+        /** The same rings, in the same state, of a machine that moved: its RAM was copied. */
+        Queue(Queue before) {
+            id = before.id;
+            entries = before.entries;
+            submissions = before.submissions;
+            completions = before.completions;
+            tail = before.tail;
+            head = before.head;
+            phase = before.phase;
+        }
+
         /** Puts a command into the ring. @return its id */
         int put(Command command) {
             int commandId = nextCommandId++ & 0x7fff;
@@ -124,6 +135,16 @@ final class GuestDriver {
         this.turn = turn;
         ram = board.ram.segment();
         nextFree = Board.RAM_IOVA + (1 << 20);
+    }
+
+    /** The same driver in a machine that moved to another board, whose RAM has been copied. */
+    GuestDriver movedTo(Board other, Registers otherRegisters) {
+        GuestDriver moved = new GuestDriver(other, otherRegisters);
+        moved.nextFree = nextFree;
+        moved.pageBytes = pageBytes;
+        moved.nextCommandId = nextCommandId;
+        queues.forEach((id, queue) -> moved.queues.put(id, moved.new Queue(queue)));
+        return moved;
     }
 
     /** Pages of RAM nobody else uses, aligned to the page size the controller was enabled with. */

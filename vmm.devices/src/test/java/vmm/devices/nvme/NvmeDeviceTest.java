@@ -36,28 +36,6 @@ class NvmeDeviceTest {
         return new NvmeOptions("DEV1", 4, List.of(Disks.random(directory, "a", 9)));
     }
 
-    /** Registers of a running device as the guest driver wants them. */
-    private record Bar(RunningDevice device, FakeHost host, BarAccess access) implements GuestDriver.Registers {
-        @Override
-        public long read(long offset, int lengthBytes) {
-            if (access == BarAccess.ALL_POLLED) {
-                return lengthBytes == 8 ? host.sharedMemory(0).get(JAVA_LONG, offset) : (int) GuestDriver.STORE.getAcquire(host.sharedMemory(0), offset);
-            }
-            return device.read(0, offset, lengthBytes);
-        }
-
-        @Override
-        public void write(long offset, int lengthBytes, long value) {
-            if (access == BarAccess.ALL_POLLED && lengthBytes == 8) {
-                host.sharedMemory(0).set(JAVA_LONG, offset, value);
-            } else if (access != BarAccess.TRAPPED && (offset >= 0x1000 || access == BarAccess.ALL_POLLED)) {
-                GuestDriver.STORE.setRelease(host.sharedMemory(0), offset, (int) value);
-            } else {
-                device.write(0, offset, lengthBytes, value);
-            }
-        }
-    }
-
     @ParameterizedTest
     @EnumSource(BarAccess.class)
     void aDriverWorksWithDoorbellsOfEveryKind(BarAccess access) {
@@ -65,7 +43,7 @@ class NvmeDeviceTest {
             var device = new NvmeDevice(RequesterId.of(0, 0, 10, 0), access, options());
             var host = new FakeHost(board.endpoint);
             var running = device.start(host);
-            var guest = new GuestDriver(board, new Bar(running, host, access)).enable();
+            var guest = new GuestDriver(board, new DeviceBar(running, host, access)).enable();
             var queue = guest.createQueues(2, 64);
             long buffer = guest.allocate(64 * 512);
             for (int round = 0; round < 50; round++) {
@@ -91,7 +69,7 @@ class NvmeDeviceTest {
             var host = new FakeHost(board.endpoint);
             host.setMode(Interrupts.Mode.INTX);
             var running = device.start(host);
-            var guest = new GuestDriver(board, new Bar(running, host, BarAccess.TRAPPED)).enable();
+            var guest = new GuestDriver(board, new DeviceBar(running, host, BarAccess.TRAPPED)).enable();
             guest.admin().put(Command.of(0xa, 0).word(10, 7));
             guest.admin().ring();
             await().until(host::line);
@@ -109,7 +87,7 @@ class NvmeDeviceTest {
             var device = new NvmeDevice(RequesterId.of(0, 0, 10, 0), access, options());
             var host = new FakeHost(board.endpoint);
             var running = device.start(host);
-            var guest = new GuestDriver(board, new Bar(running, host, access));
+            var guest = new GuestDriver(board, new DeviceBar(running, host, access));
             for (int round = 0; round < 15; round++) {
                 guest.enable();
                 var queue = guest.createQueues(1, 64);
@@ -152,7 +130,7 @@ class NvmeDeviceTest {
             for (int client = 0; client < 3; client++) {
                 var running = device.start(host);
                 host.sharedMemory(0).fill((byte) 0);
-                var guest = new GuestDriver(board, new Bar(running, host, BarAccess.DOORBELLS_POLLED)).enable();
+                var guest = new GuestDriver(board, new DeviceBar(running, host, BarAccess.DOORBELLS_POLLED)).enable();
                 var queue = guest.createQueues(1, 16);
                 guest.expectSuccess(guest.execute(queue, Command.read(1, 0, 1, guest.allocate(4096))));
                 queue.put(Command.read(1, 0, 1, guest.allocate(4096)));
