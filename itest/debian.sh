@@ -79,3 +79,39 @@ debian_program() {
   program=("$tree/lib64/ld-linux-x86-64.so.2" --library-path
     "$tree/lib/x86_64-linux-gnu:$tree/usr/lib/x86_64-linux-gnu" "$tree/usr/bin/$2")
 }
+
+# debian_packages FOLDER PACKAGE...: FOLDER holds these packages of the machine's own release, unpacked; not what they need.
+debian_packages() {
+  local folder=$1 apt=$1.apt log=${1%/*}/fetch.log release package
+  shift
+  [[ -d $folder ]] && return
+  release=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+  debian_lists "$apt" "$release"
+  printf 'fetching %s of %s, once\n' "$*" "$release" >&2
+  mkdir -p "$apt/package" "$folder.new"
+  (cd "$apt/package" && apt-get "${debian_apt[@]}" download "$@") >>"$log" 2>&1 || skip "$* cannot be downloaded from $release (log: $log)"
+  for package in "$apt"/package/*.deb; do dpkg -x "$package" "$folder.new"; done
+  rm -rf "$apt"
+  mv "$folder.new" "$folder"
+}
+
+# debian_source FOLDER PACKAGE RELEASE...: FOLDER holds the upstream archive of the newest version of a source package that is in any of
+# these releases and can be downloaded: a mirror's lists may be newer than what it keeps.
+debian_source() {
+  local folder=$1 package=$2 apt=$1.apt log=${1%/*}/fetch.log version
+  shift 2
+  [[ -d $folder ]] && return
+  debian_lists "$apt" "$@"
+  sed -i 's/^deb /deb-src /' "$apt/sources.list"
+  apt-get "${debian_apt[@]}" update >>"$log" 2>&1 || skip "the package archive has no sources (log: $log)"
+  mkdir -p "$apt/source"
+  while read -r version; do
+    printf 'fetching the source of %s %s, once\n' "$package" "$version" >&2
+    if (cd "$apt/source" && apt-get "${debian_apt[@]}" source --download-only "$package=$version") >>"$log" 2>&1; then
+      mv "$apt/source" "$folder"
+      rm -rf "$apt"
+      return
+    fi
+  done < <(apt-cache "${debian_apt[@]}" showsrc "$package" | sed -n 's/^Version: //p' | sort -uVr)
+  skip "no source of $package can be downloaded (log: $log)"
+}

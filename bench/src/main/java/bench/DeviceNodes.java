@@ -139,7 +139,7 @@ final class DeviceNodes implements Scenario {
 
         @Override
         public int spin_micros() {
-            return 20;
+            return 1000;
         }
 
         @Override

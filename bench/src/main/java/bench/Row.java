@@ -24,6 +24,8 @@ enum Row {
     UNMAP("unmap + invalidate beside DMA, p50", "UnmapBesideDma.unmap", Unit.MICROS, 2, 0.3),
     SMALLEST("64 GiB in 4 KiB entries, of a bare fill", "SmallestMap.entries", Unit.PERCENT, 25, 50),
     DIRTY("dirty read + clear, 1 TiB, 0.01 % dirty", "DirtyRead.sparse", Unit.MILLIS, 200, 10),
+    RESIZE("1 GiB split to 4 KiB and merged to 2 MiB entries", "EntrySizes.quiet", Unit.MILLIS, 5, 2),
+    RESIZE_BESIDE_DMA("  beside a device's writes", "EntrySizes.besideDma", Unit.MILLIS),
     SWAP("planned swap of hardware, pause p99", "SwapPause.p99", Unit.MILLIS, 5, 0.5),
     SWAP_GROWTH("its pause at 64 GiB mapped, of 1 GiB", "SwapPause.growth", Unit.SLOWDOWN, 1.5, 1.1),
     NODE_TRIVIAL("C program: trivial ioctl, p50", "DeviceNodes.trivial", Unit.MICROS, 12, 8),

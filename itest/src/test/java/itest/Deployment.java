@@ -29,7 +29,7 @@ public final class Deployment {
 
     /** Our bundles, in no particular order: none may depend on the order it is started in. */
     public static final List<String> OURS =
-            List.of("iommufd.api", "iommufd.core", "iommu.vtd", "iommu.smmuv3", "devnode.fuse", "vfio.adapter", "vfio.compat", "vdpa.adapter", "vmm.devices", "vmm.runtime");
+            List.of("iommufd.api", "iommufd.core", "iommu.vtd", "iommu.smmuv3", "iommu.s390", "devnode.fuse", "vfio.adapter", "vfio.compat", "vdpa.adapter", "vmm.devices", "vmm.runtime");
 
     /**
      * Logging is the class path's, as in the assembly. 1.7.36 is there for Pax Exam's own bundles, which do not accept

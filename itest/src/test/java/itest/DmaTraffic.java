@@ -45,18 +45,18 @@ final class DmaTraffic implements AutoCloseable {
     private final List<BoundDevice> bound = new ArrayList<>();
     private final List<TrafficDevice> devices = new ArrayList<>();
 
-    private DmaTraffic(BundleContext bundles) {
+    private DmaTraffic(BundleContext bundles, HwptOptions options) {
         context = Bundles.service(bundles, IommufdService.class).open();
         ram = Bundles.service(bundles, PhysicalMemory.class).allocateGuestRam(RAM_BYTES, false);
         try {
-            hwpt = attachDevices(Bundles.service(bundles, DmaFabric.class));
+            hwpt = attachDevices(Bundles.service(bundles, DmaFabric.class), options);
         } catch (RuntimeException | Error refused) {
             close();   // the next test finds the fabric empty
             throw refused;
         }
     }
 
-    private PagingHwpt attachDevices(DmaFabric fabric) {
+    private PagingHwpt attachDevices(DmaFabric fabric, HwptOptions options) {
         Ioas ioas = context.allocateIoas();
         ioas.setHugePages(false);   // a dirty bit per page
         ioas.mapAt(IOVA, ram, 0, RAM_BYTES, DmaAccess.READ_WRITE);
@@ -64,19 +64,30 @@ final class DmaTraffic implements AutoCloseable {
             endpoints.add(fabric.plug(EndpointDescription.of(RequesterId.of(0, 1, i, 0))));
             bound.add(context.bind(endpoints.get(i)));
         }
-        PagingHwpt tracked = context.allocateHwpt(bound.getFirst(), ioas, HwptOptions.withDirtyTracking());
-        tracked.setDirtyTracking(true);
+        PagingHwpt table = context.allocateHwpt(bound.getFirst(), ioas, options);
+        if (options.dirtyTracking()) {
+            table.setDirtyTracking(true);
+        }
         long share = RAM_BYTES / DEVICES;
         for (int i = 0; i < DEVICES; i++) {
-            bound.get(i).attach(tracked);
+            bound.get(i).attach(table);
             devices.add(new TrafficDevice(i, endpoints.get(i).openPort(), ram.segment(), IOVA, i * share, share));
         }
-        return tracked;
+        return table;
     }
 
     /** Plugs the devices in and sets them to work. */
     static DmaTraffic start(BundleContext bundles) {
-        DmaTraffic traffic = new DmaTraffic(bundles);
+        return start(bundles, HwptOptions.withDirtyTracking());
+    }
+
+    /** The same through a page table that records nothing, which every IOMMU can have. */
+    static DmaTraffic startUntracked(BundleContext bundles) {
+        return start(bundles, HwptOptions.none());
+    }
+
+    private static DmaTraffic start(BundleContext bundles, HwptOptions options) {
+        DmaTraffic traffic = new DmaTraffic(bundles, options);
         traffic.devices.forEach(TrafficDevice::start);
         return traffic;
     }

@@ -2,6 +2,8 @@ package itest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import iommu.s390.S390Backend;
+import iommu.s390.driver.ZpciDriverOptions;
 import iommu.smmuv3.Smmuv3Backend;
 import iommu.smmuv3.driver.DriverOptions;
 import iommu.smmuv3.unit.SmmuFeatures;
@@ -19,6 +21,7 @@ import iommufd.api.dma.DmaPort;
 import iommufd.api.dma.DmaStatus;
 import iommufd.api.dma.EndpointDescription;
 import iommufd.api.dma.RequesterId;
+import iommufd.api.hardware.IommuHardware;
 import iommufd.api.memory.GuestRam;
 import iommufd.core.Engine;
 import iommufd.core.EngineOptions;
@@ -62,14 +65,16 @@ class EngineStoryIT {
         try (HostPhysicalMemory memory = new HostPhysicalMemory(4L << 30);
                 VtdBackend vtd = new VtdBackend(memory.tables(), seed % 2 == 0 ? VtdFeatures.legacy() : VtdFeatures.scalableMode(),
                         VtdDriverOptions.named("vtd0"));
-                Smmuv3Backend smmu = new Smmuv3Backend("smmu0", SmmuFeatures.DEFAULT, DriverOptions.DEFAULT, memory.tables())) {
+                Smmuv3Backend smmu = new Smmuv3Backend("smmu0", SmmuFeatures.DEFAULT, DriverOptions.DEFAULT, memory.tables());
+                S390Backend zpci = new S390Backend(memory.tables(), new ZpciDriverOptions("zpci0", 0, 3, 0, (1L << 42) - 1))) {
             long before = memory.tables().bytesInUse();
             try (Engine engine = new Engine(new EngineOptions(Duration.ofMillis(20), Duration.ofSeconds(10)));
                     Arena arena = Arena.ofConfined();
                     GuestRam ram = memory.allocateGuestRam((long) RAM_PAGES * PAGE, false)) {
                 engine.add(vtd);
-                engine.add(smmu);
-                new Story(seed, engine, vtd, smmu, ram, arena).run();
+                IommuHardware other = seed % 3 == 0 ? zpci : smmu;
+                engine.add(other);
+                new Story(seed, engine, vtd, other, ram, arena).run();
             }
             assertThat(memory.tables().bytesInUse()).as("frames in use after the engine closed").isEqualTo(before);
         }
@@ -88,7 +93,7 @@ class EngineStoryIT {
         private final Random random;
         private final Engine engine;
         private final VtdBackend vtd;
-        private final Smmuv3Backend smmu;
+        private final IommuHardware other;
         private final GuestRam ram;
         private final MemorySegment buffer;
         private final byte[] expectedRam = new byte[RAM_PAGES * PAGE];
@@ -98,13 +103,13 @@ class EngineStoryIT {
         private final int[] attachedTo = new int[3];
         private boolean vtdServes = true;
         private boolean vtdDeployed = true;
-        private boolean smmuDeployed = true;
+        private boolean otherDeployed = true;
 
-        Story(long seed, Engine engine, VtdBackend vtd, Smmuv3Backend smmu, GuestRam ram, Arena arena) {
+        Story(long seed, Engine engine, VtdBackend vtd, IommuHardware other, GuestRam ram, Arena arena) {
             random = new Random(seed);
             this.engine = engine;
             this.vtd = vtd;
-            this.smmu = smmu;
+            this.other = other;
             this.ram = ram;
             buffer = arena.allocate(4 * PAGE);
             random.nextBytes(expectedRam);
@@ -256,23 +261,23 @@ class EngineStoryIT {
         }
 
         private void changeHardware() {
-            if (random.nextInt(4) > 0 && vtdDeployed && smmuDeployed) {
-                engine.swap().swap(vtdServes ? "vtd0" : "smmu0", vtdServes ? "smmu0" : "vtd0");
+            if (random.nextInt(4) > 0 && vtdDeployed && otherDeployed) {
+                engine.swap().swap(vtdServes ? "vtd0" : other.name(), vtdServes ? other.name() : "vtd0");
                 vtdServes = !vtdServes;
             } else if (vtdDeployed) {
                 engine.remove(vtd);
                 vtdDeployed = false;
                 vtdServes = false;
-            } else if (smmuDeployed) {
-                engine.remove(smmu);
-                smmuDeployed = false;
+            } else if (otherDeployed) {
+                engine.remove(other);
+                otherDeployed = false;
                 if (random.nextBoolean()) {
                     expectAbort();
                 }
                 engine.add(vtd);
-                engine.add(smmu);
+                engine.add(other);
                 vtdDeployed = true;
-                smmuDeployed = true;
+                otherDeployed = true;
                 vtdServes = true;
             }
         }

@@ -45,12 +45,14 @@ class WallsIT {
             new Room("iommu.common", of("iommu.common"),                NONE,          of("iommufd.api")),
             new Room("iommu.vtd",    of("iommu.vtd", "iommu.common"),   NONE,          of("iommufd.api", "org.slf4j", "org.osgi")),
             new Room("iommu.smmuv3", of("iommu.smmuv3", "iommu.common"), NONE,         of("iommufd.api", "org.slf4j", "org.osgi")),
+            new Room("iommu.s390",   of("iommu.s390", "iommu.common"),  NONE,          of("iommufd.api", "org.slf4j", "org.osgi")),
             new Room("iommu.mock",   of("iommu.mock", "iommu.common"),  NONE,          of("iommufd.api", "org.slf4j", "org.osgi")),
             new Room("devnode.fuse", of("devnode.fuse"),                NONE,          DEVICE_NODE_SPI),
             new Room("vfio.adapter", of("vfio.adapter", "vfio.device"), of("vfio.device"), of("iommufd.api", "org.slf4j", "org.osgi")),
             new Room("vfio.compat",  of("vfio.compat"),                 NONE,          of("iommufd.api", "vfio.device", "org.slf4j", "org.osgi")),
             new Room("vdpa.adapter", of("vdpa.adapter", "vdpa.device"), of("vdpa.device"), of("iommufd.api", "org.slf4j", "org.osgi")),
             new Room("vmm.devices",  of("vmm.devices"),                 NONE,          of("iommufd.api", "vfio.device", "vdpa.device", "org.slf4j", "org.osgi")),
+            new Room("vmm.qtest",    of("vmm.qtest"),                   NONE,          of("iommufd.api", "org.slf4j", "org.osgi")),
             new Room("vmm.runtime",  of("vmm.runtime"),                 NONE,          of("iommufd.api", "org.slf4j", "org.osgi", "org.apache.felix.service.command")));
     // @formatter:on
 

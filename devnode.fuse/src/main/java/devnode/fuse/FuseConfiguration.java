@@ -14,7 +14,8 @@ public @interface FuseConfiguration {
     @AttributeDefinition(name = "Permissions", description = "PATH=USER:GROUP:MODE, such as /dev/vfio/*=0:kvm:0660; * stands for a part of a name, ** for several names")
     String[] permissions() default {};
 
-    /** Time that one thread looks for the next request after an answer, before it sleeps. */
-    @AttributeDefinition(name = "Spin time", description = "microseconds; more makes calls faster on idle processors and costs their time, 0 is for busy ones", min = "0", max = "1000")
-    int spin_micros() default 20;
+    /** Time after a request that idle processors wait awake for the next one, while requests follow each other that closely. */
+    @AttributeDefinition(name = "Spin time", description = "microseconds; only in virtual machines whose idle processors sleep deeply, and only as root; "
+            + "makes calls faster and costs the time of idle processors, 0 never does", min = "0", max = "100000")
+    int spin_micros() default 1000;
 }

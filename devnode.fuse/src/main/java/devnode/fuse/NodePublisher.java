@@ -41,7 +41,7 @@ final class NodePublisher implements AutoCloseable {
 
     /**
      * @param point directory to mount at; empty for a private mount
-     * @param spinNanos how long a thread looks for the next request before it sleeps
+     * @param spinNanos how long after a request processors stay awake for the next
      */
     NodePublisher(Optional<Path> point, PermissionRules permissions, long spinNanos) {
         this.spinNanos = spinNanos;

@@ -16,6 +16,7 @@ import java.util.concurrent.atomic.AtomicReference;
 
 /** A unit, its driver, and the wires between: usable without OSGi. Thread-safe. */
 public final class Smmuv3Backend implements IommuHardware, AutoCloseable {
+    private final SmmuUnit unit;
     private final SmmuDriver driver;
     private final FarPath farPath;
 
@@ -29,7 +30,7 @@ public final class Smmuv3Backend implements IommuHardware, AutoCloseable {
     public Smmuv3Backend(String name, SmmuFeatures features, DriverOptions options, TableMemory memory) {
         TablePool pool = new TablePool(memory);
         AtomicReference<Runnable> eventHandler = new AtomicReference<>(() -> { });
-        SmmuUnit unit = new SmmuUnit(name, features, line -> {
+        unit = new SmmuUnit(name, features, line -> {
             if (line == SmmuInterrupts.Line.EVENT_QUEUE) {
                 eventHandler.get().run();
             }
@@ -63,5 +64,6 @@ public final class Smmuv3Backend implements IommuHardware, AutoCloseable {
     @Override
     public void close() {
         driver.close();
+        unit.close();
     }
 }

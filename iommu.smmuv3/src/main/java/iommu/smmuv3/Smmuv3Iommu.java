@@ -65,6 +65,11 @@ public final class Smmuv3Iommu implements IommuHardware {
         @AttributeDefinition(name = "StreamID bits",
                 description = "16 for one PCI segment, and one more for each doubling of segments")
         int streamid_bits() default 20;
+
+        /** Whether faulting requests wait. */
+        @AttributeDefinition(name = "Stalls",
+                description = "Faulting requests wait until user space answers, if it listens to the fault queue of their table")
+        boolean stalls() default false;
     }
 
     private final Smmuv3Backend backend;
@@ -73,8 +78,7 @@ public final class Smmuv3Iommu implements IommuHardware {
     @Activate
     public Smmuv3Iommu(@Reference PhysicalMemory memory, Configuration configuration) {
         int granuleLg2 = Long.SIZE - 1 - Long.numberOfLeadingZeros(configuration.granule_kib() * 1024L);
-        SmmuFeatures features = new SmmuFeatures(configuration.streamid_bits(), SmmuFeatures.DEFAULT.substreamIdBits(),
-                SmmuFeatures.DEFAULT.queueEntriesLg2());
+        SmmuFeatures features = SmmuFeatures.host(configuration.streamid_bits(), configuration.stalls());
         backend = new Smmuv3Backend(configuration.iommu_name(), features,
                 new DriverOptions(granuleLg2, configuration.stage() == 2, messageWindow(configuration.message_window())), memory.tables());
         LOG.debug("{} serves", backend.name());

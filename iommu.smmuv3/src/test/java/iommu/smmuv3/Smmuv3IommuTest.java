@@ -41,7 +41,7 @@ class Smmuv3IommuTest {
         memory.close();
     }
 
-    private record Configured(String iommu_name, int service_ranking, int granule_kib, int stage, long message_window, int streamid_bits)
+    private record Configured(String iommu_name, int service_ranking, int granule_kib, int stage, long message_window, int streamid_bits, boolean stalls)
             implements Smmuv3Iommu.Configuration {
         @Override
         public Class<? extends Annotation> annotationType() {
@@ -61,7 +61,7 @@ class Smmuv3IommuTest {
 
     @Test
     void takesItsNameGranuleAndStageFromTheConfiguration() {
-        Smmuv3Iommu iommu = new Smmuv3Iommu(physical, new Configured("smmu3", 5, 64, 2, 0x1230_0000, 16));
+        Smmuv3Iommu iommu = new Smmuv3Iommu(physical, new Configured("smmu3", 5, 64, 2, 0x1230_0000, 16, false));
         assertThat(iommu.name()).isEqualTo("smmu3");
         assertThat(iommu.vendor()).isEqualTo("smmuv3");
         HardwareEndpoint endpoint = iommu.probe(EndpointDescription.of(new RequesterId(8)).withPasidBits(20), QUIET);
@@ -76,7 +76,7 @@ class Smmuv3IommuTest {
 
     @Test
     void deactivationReleasesEndpointsThatAreLeft() {
-        Smmuv3Iommu iommu = new Smmuv3Iommu(physical, new Configured("smmu0", 0, 4, 1, -1, 20));
+        Smmuv3Iommu iommu = new Smmuv3Iommu(physical, new Configured("smmu0", 0, 4, 1, -1, 20, false));
         HardwareEndpoint endpoint = iommu.probe(EndpointDescription.of(new RequesterId(8)).withPasidBits(20), QUIET);
         PagingDomain domain = endpoint.allocatePaging(PagingOptions.PLAIN);
         endpoint.attach(Pasid.NONE, domain);
@@ -91,7 +91,7 @@ class Smmuv3IommuTest {
         for (int n = 1; n <= 3; n++) {
             memory.failAllocation(n);
             assertThatThrownBy(
-                    () -> new Smmuv3Iommu(physical, new Configured("smmu0", 0, 4, 1, -1, 20)))
+                    () -> new Smmuv3Iommu(physical, new Configured("smmu0", 0, 4, 1, -1, 20, false)))
                     .isInstanceOf(IommufdException.class);
             assertThat(memory.bytesInUse()).isZero();
         }

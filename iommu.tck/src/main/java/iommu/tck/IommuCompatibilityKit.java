@@ -81,6 +81,15 @@ public abstract class IommuCompatibilityKit {
     }
 
     @Nested
+    @DisplayName("entries change their size under DMA")
+    class Resizing extends ResizingContract {
+        @Override
+        BackendUnderTest backend() {
+            return IommuCompatibilityKit.this.backend();
+        }
+    }
+
+    @Nested
     @DisplayName("errors leave everything as it was")
     class Refusal extends RefusalContract {
         @Override
@@ -101,6 +110,15 @@ public abstract class IommuCompatibilityKit {
     @Nested
     @DisplayName("ports, endpoints and tables end cleanly")
     class Lifecycle extends LifecycleContract {
+        @Override
+        BackendUnderTest backend() {
+            return IommuCompatibilityKit.this.backend();
+        }
+    }
+
+    @Nested
+    @DisplayName("requests that wait for absent pages")
+    class PageRequests extends PageRequestContract {
         @Override
         BackendUnderTest backend() {
             return IommuCompatibilityKit.this.backend();

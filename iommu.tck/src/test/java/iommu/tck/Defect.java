@@ -111,6 +111,22 @@ enum Defect {
     DIRTY_COMPARES_SIGNED("WildAddress.dirtyPagesOfTheWholeAddressSpaceAreRead"),
     DIRTY_FORGOTTEN_BY_CLOSING_A_PORT("Swap.noWrittenPageIsForgottenWhileHardwareIsExchanged"),
 
+    // Entries that change their size
+    SPLIT_DOES_NOTHING("Resizing.aSplitChangesNothingButTheSize", "Resizing.wildRangesAreHarmless"),
+    SPLIT_REPEATS_THE_FIRST_PAGE("Resizing.aSplitChangesNothingButTheSize"),
+    MERGE_DOES_NOTHING("Resizing.aMergeChangesNothingButTheSize", "Resizing.whatWasSplitMergesToTheLargestEntryAgain"),
+    SPLIT_GOES_TO_THE_SMALLEST("Resizing.aSplitGoesAsFarAsAskedFor"),
+    SPLIT_GRANTS_EVERYTHING("Resizing.rightsStayAsTheyAre"),
+    MERGE_IGNORES_RIGHTS("Resizing.onlyWhatIsAlikeIsMerged"),
+    MERGE_IGNORES_MEMORY("Resizing.onlyWhatIsAlikeIsMerged"),
+    MERGE_LEAVES_ITS_RANGE("Resizing.aMergeStaysInItsRange"),
+    SPLIT_FORGETS_WRITES("Resizing.whatIsWrittenStaysWritten", "Resizing.noWrittenPageIsForgottenWhileEntriesChangeTheirSize"),
+    MERGE_FORGETS_WRITES("Resizing.whatIsWrittenStaysWritten", "Resizing.noWrittenPageIsForgottenWhileEntriesChangeTheirSize"),
+    MERGE_CALLS_EVERYTHING_WRITTEN("Resizing.whatIsWrittenStaysWritten"),
+    RESIZING_WITH_A_GAP("Resizing.dmaNeverMissesWhileEntriesChangeTheirSize"),
+    FAILED_SPLIT_LEAVES_A_HOLE("Resizing.aSplitThatRunsOutOfMemoryChangesNoTranslation"),
+    MERGE_LEAKS_FRAMES("Resizing.resizingForeverTakesNoMoreFrames"),
+
     // Requests that must be refused
     MAP_OVERWRITES("Refusal.mappingOverAMappingIsRefusedWhole", "Refusal.aLargePageIsNotMappedOverASmallOneNorTheOtherWayRound"),
     MAP_LEAVES_WHAT_CAME_BEFORE_THE_CONFLICT("Refusal.aMapThatMeetsAnotherFarBehindIsUndoneFromItsStart",
@@ -134,6 +150,27 @@ enum Defect {
     FAILED_ATTACH_ATTACHES("Exhaustion.attachOfAPasidFailsAndTheFormerAttachmentServesOn"),
     FAILED_TRACKING_LEAKS_A_FRAME("Exhaustion.dirtyTrackingFailsToStartWithoutATrace"),
     UNMAP_TAKES_FRAMES("Exhaustion.unmapNeedsNoMemory"),
+
+    // Requests that wait for absent pages
+    PAGE_REQUESTS_NAME_THE_BYTE("PageRequests.aRequestNamesPageAndAccess"),
+    PAGE_REQUESTS_WITHOUT_PASID("PageRequests.aRequestNamesThePasid"),
+    REQUESTS_FORGOTTEN_AFTER_THE_WAIT("PageRequests.aWriteArrivesOnceThePageIsThere", "PageRequests.aReadSeesWhatThePageHolds"),
+    ONE_PAGE_PER_REQUEST("PageRequests.aLongRequestAsksForEveryPageThatIsAbsent"),
+    PAGES_ASKED_FOR_THAT_NOBODY_WANTS("PageRequests.aLongRequestAsksForEveryPageThatIsAbsent"),
+    ONLY_PLAIN_REQUESTS_ASK("PageRequests.scatteredPiecesAndAtomicsWaitToo", "PageRequests.pagesComeAndGoUnderDevicesThatAsk"),
+    INVALID_ANSWERS_TRIED_AGAIN("PageRequests.anInvalidAnswerIsAFault"),
+    UNHEARD_PAGE_REQUESTS_WAIT("PageRequests.whereNobodyAnswersTheRequestFaultsAtOnce"),
+    EVERYBODY_ASKS("PageRequests.anEndpointThatCannotAskFaults"),
+    BLOCKED_REQUESTS_ASK("PageRequests.whereNothingIsAttachedNoPageIsAskedFor"),
+    WAITS_INSIDE_THE_REQUEST("PageRequests.changesDoNotWaitForUserSpace"),
+    ANSWERS_OF_ANY_GROUP("PageRequests.wrongAnswersAreIgnored"),
+    ANSWERS_IN_ORDER_ONLY("PageRequests.answersComeInAnyOrder"),
+    PAGE_REQUESTS_WAIT_FOR_EVER("PageRequests.withoutAnAnswerTheRequestFaultsInTime"),
+    PROMISED_PAGES_ASKED_FOR_FOR_EVER("PageRequests.aPageThatIsPromisedAndDoesNotComeIsAFaultInTheEnd"),
+    BLOCK_LEAVES_WAITS("PageRequests.blockEndsTheWait"),
+    ATTACH_ENDS_WAITS("PageRequests.attachSendsWhoWaitsThroughTheNewTable"),
+    CLOSE_LEAVES_WAITS("PageRequests.closingThePortEndsTheWait", "PageRequests.releaseEndsTheWait",
+            "PageRequests.hardwareIsExchangedUnderARequestThatWaits"),
 
     // Ends
     CLOSED_PORTS_SERVE("Lifecycle.aClosedPortAnswersClosedAndMovesNothing", "Lifecycle.onceClosedUnderDmaNothingIsInFlight",

@@ -7,10 +7,13 @@ import iommufd.api.IovaRange;
 import iommufd.api.hardware.DirtySink;
 import iommufd.api.hardware.DirtyTracking;
 import iommufd.api.hardware.DomainGeometry;
+import iommufd.api.hardware.IopteResizing;
 import iommufd.api.hardware.PagingDomain;
 import iommufd.api.memory.PinnedRuns;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 
@@ -279,6 +282,45 @@ final class ReferenceDomain implements PagingDomain, DirtyTracking {
         } finally {
             backend.unlockChanges(stamp);
         }
+    }
+
+    /** One entry, for {@link ReferenceResizing}. */
+    record Entry(long iova, long address, int sizeLg2, byte accessBits, boolean dirty) {
+        long last() {
+            return iova + (1L << sizeLg2) - 1;
+        }
+    }
+
+    /** All of them, ascending. The backend's lock must be held. */
+    List<Entry> entries() {
+        List<Entry> all = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            all.add(new Entry(iovas[i], addresses[i], sizesLg2[i], accessBits[i], dirty[i]));
+        }
+        return all;
+    }
+
+    /** These instead. The backend's lock must be held for changes. @throws IommufdException {@link Errno#ENOMEM}, nothing changed */
+    void replaceEntries(List<Entry> all) {
+        takeFrames(all.size());
+        insertGap(count, Math.max(0, all.size() - count));
+        count = all.size();
+        for (int i = 0; i < count; i++) {
+            Entry entry = all.get(i);
+            iovas[i] = entry.iova;
+            addresses[i] = entry.address;
+            sizesLg2[i] = (byte) entry.sizeLg2;
+            accessBits[i] = entry.accessBits;
+            dirty[i] = entry.dirty;
+        }
+        if (!has(Defect.MERGE_LEAKS_FRAMES)) {
+            dropFrames(framesFor(count));
+        }
+    }
+
+    @Override
+    public Optional<IopteResizing> resizing() {
+        return Optional.of(new ReferenceResizing(backend, this));
     }
 
     /** Whether an entry ends in the range. */

@@ -34,6 +34,7 @@ final class ReferenceEndpoint implements HardwareEndpoint {
     private final Map<Integer, Attachment> attachments = new HashMap<>();
     private final List<ReferencePort> ports = new ArrayList<>();
     private final long contextFrame;
+    final ReferencePageRequests pageRequests;
 
     /** What requests with one PASID go through, and the frame that says so; changed under the backend's lock. */
     static final class Attachment {
@@ -46,6 +47,7 @@ final class ReferenceEndpoint implements HardwareEndpoint {
         this.description = description;
         this.faults = faults;
         this.contextFrame = contextFrame;
+        pageRequests = new ReferencePageRequests(backend, faults);
     }
 
     EndpointDescription description() {
@@ -118,6 +120,11 @@ final class ReferenceEndpoint implements HardwareEndpoint {
         } finally {
             backend.unlockChanges(stamp);
         }
+        if (!backend.has(Defect.ATTACH_ENDS_WAITS)) {
+            pageRequests.again(pasid);
+        } else {
+            ports.forEach(pageRequests::leave);
+        }
     }
 
     private void freeFrame(Attachment attachment) {
@@ -149,6 +156,9 @@ final class ReferenceEndpoint implements HardwareEndpoint {
             }
         } finally {
             backend.unlockChanges(stamp);
+        }
+        if (!backend.has(Defect.BLOCK_LEAVES_WAITS)) {
+            pageRequests.again(pasid);
         }
     }
 
@@ -185,7 +195,7 @@ final class ReferenceEndpoint implements HardwareEndpoint {
 
     @Override
     public void respond(PageResponse response) {
-        // No request ever waits for user space here.
+        pageRequests.answer(response);
         if (backend.has(Defect.UNKNOWN_ANSWERS_FAIL)) {
             throw new IllegalArgumentException("nobody asked for " + response);
         }

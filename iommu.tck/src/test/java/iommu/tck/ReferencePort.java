@@ -14,8 +14,10 @@ import iommufd.api.memory.HostMemory;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -26,6 +28,9 @@ final class ReferencePort implements HardwarePort {
     private static final MemorySegment WINDOW = HostMemory.WINDOW;
     private static final VarHandle WORD = ValueLayout.JAVA_LONG.varHandle();
 
+    private static final int MOST_ASKS = 20;
+    private static final int MOST_PAGES_OF_GROUP = 3;
+
     private enum Atomic { COMPARE_AND_SWAP, FETCH_AND_ADD, SWAP }
 
     private final ReferenceBackend backend;
@@ -33,7 +38,7 @@ final class ReferencePort implements HardwarePort {
     private final int pasid;
     private final ReferenceEndpoint.Attachment attachment;
     private final ScatterList single = new ScatterList(1);
-    private boolean closed;
+    private volatile boolean closed;
     private DmaStatus status = DmaStatus.DONE;
     private DmaFault lastFault;
     private long refusedIova;
@@ -84,7 +89,78 @@ final class ReferencePort implements HardwarePort {
         return backend.has(defect);
     }
 
+    /** Tries, and asks for pages, until it is over. What was moved before a page came is moved again. */
     private DmaStatus request(ScatterList list, MemorySegment buffer, long bufferOffset, int accessBit) {
+        DmaAccess access = accessBit == READ_BIT ? DmaAccess.READ : DmaAccess.WRITE;
+        for (int asks = 0; ; asks++) {
+            DmaStatus result = tryOnce(list, buffer, bufferOffset, accessBit);
+            boolean scattered = list != single && has(Defect.ONLY_PLAIN_REQUESTS_ASK);
+            if (result != DmaStatus.FAULTED || scattered || !pagesCome(list, asks, access)) {
+                return end(result, list, access);
+            }
+            if (has(Defect.REQUESTS_FORGOTTEN_AFTER_THE_WAIT)) {
+                return DmaStatus.DONE;
+            }
+        }
+    }
+
+    private DmaStatus end(DmaStatus result, ScatterList list, DmaAccess access) {
+        if (result == DmaStatus.FAULTED && closed && mayAsk()) {
+            return DmaStatus.CLOSED;
+        }
+        boolean told = result == DmaStatus.FAULTED && has(Defect.FAULTS_REPORTED_INSIDE_THE_REQUEST);
+        if (!told && (result == DmaStatus.FAULTED || result == DmaStatus.ABORTED) || has(Defect.SUCCESS_REPORTED_AS_FAULT)) {
+            if (has(Defect.FAULTS_NAME_THE_START_OF_THE_REQUEST)) {
+                refusedIova = list.iova(0);
+            }
+            report(access, result);
+        }
+        return result;
+    }
+
+    private boolean mayAsk() {
+        return endpoint.description().pageRequests() || has(Defect.EVERYBODY_ASKS);
+    }
+
+    /** @return whether to try again */
+    private boolean pagesCome(ScatterList list, int asks, DmaAccess access) {
+        boolean absent = refusedKind == DmaFault.Kind.TRANSLATION || refusedKind == DmaFault.Kind.BLOCKED && has(Defect.BLOCKED_REQUESTS_ASK);
+        int most = has(Defect.ONE_PAGE_PER_REQUEST) ? 1 : has(Defect.PROMISED_PAGES_ASKED_FOR_FOR_EVER) ? Integer.MAX_VALUE : MOST_ASKS;
+        if (!mayAsk() || !absent || asks >= most) {
+            return false;
+        }
+        return endpoint.pageRequests.ask(this, pasid, absentPages(list), access);
+    }
+
+    /** The refused page and, as long as they are absent too, those behind it that the piece wants. */
+    private List<Long> absentPages(ScatterList list) {
+        long mask = has(Defect.PAGE_REQUESTS_NAME_THE_BYTE) ? -1L : -4096L;
+        List<Long> pages = new ArrayList<>(List.of(refusedIova & mask));
+        for (int piece = 0; piece < list.count(); piece++) {
+            long last = list.iova(piece) + list.lengthBytes(piece) - 1;
+            if (Long.compareUnsigned(refusedIova, list.iova(piece)) < 0 || Long.compareUnsigned(refusedIova, last) > 0) {
+                continue;
+            }
+            long pagesLeft = (last >>> 12) - (refusedIova >>> 12);
+            long asked = Math.min(MOST_PAGES_OF_GROUP - 1, pagesLeft) + (has(Defect.PAGES_ASKED_FOR_THAT_NOBODY_WANTS) ? 1 : 0);
+            for (int next = 1; next <= asked && isAbsent(refusedIova + next * 4096L); next++) {
+                pages.add(refusedIova + next * 4096L & mask);
+            }
+            break;
+        }
+        return pages;
+    }
+
+    private boolean isAbsent(long iova) {
+        long stamp = backend.enter();
+        try {
+            return attachment.domain == null || attachment.domain.find(iova) < 0;
+        } finally {
+            backend.leave(stamp);
+        }
+    }
+
+    private DmaStatus tryOnce(ScatterList list, MemorySegment buffer, long bufferOffset, int accessBit) {
         DmaAccess access = accessBit == READ_BIT ? DmaAccess.READ : DmaAccess.WRITE;
         DmaStatus result;
         long stamp = backend.enter();
@@ -97,16 +173,12 @@ final class ReferencePort implements HardwarePort {
             }
             if (has(Defect.FAULTS_REPORTED_INSIDE_THE_REQUEST) && result == DmaStatus.FAULTED) {
                 report(access, result);
-                return result;
+            }
+            if (has(Defect.WAITS_INSIDE_THE_REQUEST) && result == DmaStatus.FAULTED && pagesCome(list, 0, access)) {
+                return move(list, buffer, bufferOffset, accessBit);
             }
         } finally {
             backend.leave(stamp);
-        }
-        if (result == DmaStatus.FAULTED || result == DmaStatus.ABORTED || has(Defect.SUCCESS_REPORTED_AS_FAULT)) {
-            if (has(Defect.FAULTS_NAME_THE_START_OF_THE_REQUEST)) {
-                refusedIova = list.iova(0);
-            }
-            report(access, result);
         }
         return result;
     }
@@ -278,6 +350,24 @@ final class ReferencePort implements HardwarePort {
 
     private long atomic(Atomic operation, long iova, long expected, long operand) {
         DmaStatus before = status;
+        long found = tryAtomic(operation, iova, expected, operand);
+        for (int asks = 0; status == DmaStatus.FAULTED && !has(Defect.ONLY_PLAIN_REQUESTS_ASK)
+                && pagesCome(single.clear().add(iova, Long.BYTES), asks, DmaAccess.READ_WRITE); asks++) {
+            found = tryAtomic(operation, iova, expected, operand);
+        }
+        if (status == DmaStatus.FAULTED && closed && mayAsk()) {
+            status = DmaStatus.CLOSED;
+        }
+        if (status == DmaStatus.FAULTED || status == DmaStatus.ABORTED) {
+            report(DmaAccess.READ_WRITE, status);
+        }
+        if (has(Defect.ATOMICS_LEAVE_THE_STATUS)) {
+            status = before;
+        }
+        return found;
+    }
+
+    private long tryAtomic(Atomic operation, long iova, long expected, long operand) {
         long found = 0;
         long stamp = backend.enter();
         try {
@@ -292,12 +382,6 @@ final class ReferencePort implements HardwarePort {
             }
         } finally {
             backend.leave(stamp);
-        }
-        if (status != DmaStatus.DONE) {
-            report(DmaAccess.READ_WRITE, status);
-        }
-        if (has(Defect.ATOMICS_LEAVE_THE_STATUS)) {
-            status = before;
         }
         return found;
     }
@@ -383,5 +467,12 @@ final class ReferencePort implements HardwarePort {
     /** The backend's lock must be held for changes. */
     void closeLocked() {
         closed = true;
+        if (!has(Defect.CLOSE_LEAVES_WAITS)) {
+            endpoint.pageRequests.leave(this);
+        }
+    }
+
+    boolean isClosed() {
+        return closed;
     }
 }

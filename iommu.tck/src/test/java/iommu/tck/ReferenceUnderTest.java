@@ -9,7 +9,7 @@ record ReferenceUnderTest(Defect defect) implements BackendUnderTest {
     @Override
     public Capabilities capabilities() {
         return Capabilities.ofPageSizes(ReferenceDomain.PAGE_SIZES).withPasidBits(ReferenceBackend.PASID_BITS)
-                .withDirtyTracking().withNestParent();
+                .withDirtyTracking().withNestParent().withPageRequests(ReferencePageRequests.TIMEOUT);
     }
 
     @Override

@@ -2,13 +2,17 @@ package iommu.vtd;
 
 import iommu.common.dma.FarPath;
 import iommu.common.table.TablePool;
+import iommu.vtd.driver.RequestPath;
 import iommu.vtd.driver.VtdDriver;
 import iommu.vtd.driver.VtdDriverOptions;
 import iommu.vtd.unit.VtdFeatures;
 import iommu.vtd.unit.VtdUnit;
 import iommufd.api.dma.EndpointDescription;
+import iommufd.api.dma.RequesterId;
+import iommufd.api.hardware.AtsPort;
 import iommufd.api.hardware.FaultSink;
 import iommufd.api.hardware.HardwareEndpoint;
+import iommufd.api.hardware.HardwarePort;
 import iommufd.api.hardware.IommuHardware;
 import iommufd.api.memory.TableMemory;
 
@@ -28,7 +32,7 @@ public final class VtdBackend implements IommuHardware, AutoCloseable {
         TablePool pool = new TablePool(memory);
         InterruptLine line = new InterruptLine();
         unit = new VtdUnit(options.name(), features, pool::markDirty, line::message);
-        driver = new VtdDriver(unit, pool, unit::openPort, options);
+        driver = new VtdDriver(unit, pool, new Bus(unit), options);
         line.driver = driver;
     }
 
@@ -56,6 +60,19 @@ public final class VtdBackend implements IommuHardware, AutoCloseable {
     @Override
     public void close() {
         driver.close();
+    }
+
+    /** Devices' way to the unit. */
+    private record Bus(VtdUnit unit) implements RequestPath {
+        @Override
+        public HardwarePort open(RequesterId requester, int pasid) {
+            return unit.openPort(requester, pasid);
+        }
+
+        @Override
+        public AtsPort openAts(RequesterId requester, int pasid, AtsPort.Device device) {
+            return unit.openAtsPort(requester, pasid, device);
+        }
     }
 
     /** Carries messages from the unit to the driver, which is there only after the unit; nothing faults before. */

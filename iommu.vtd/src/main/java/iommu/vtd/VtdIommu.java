@@ -36,7 +36,7 @@ public final class VtdIommu implements IommuHardware {
     private static VtdFeatures features(VtdConfiguration configuration) {
         VtdFeatures base = switch (configuration.mode()) {
             case "legacy" -> VtdFeatures.legacy();
-            case "scalable" -> VtdFeatures.scalableMode();
+            case "scalable" -> VtdFeatures.scalableMode().withNested();
             default -> throw new IllegalArgumentException("mode is \"%s\", neither legacy nor scalable".formatted(configuration.mode()));
         };
         return base.withPasidBits(configuration.pasid_bits());

@@ -36,7 +36,10 @@ public non-sealed interface BoundDevice extends IommufdObject {
     /** Blocks the device's DMA; when it returns none is in flight. No attachment is no error. */
     void detach();
 
-    /** As {@link #attach(Attachable)} for DMA that carries {@code pasid}; the target must be made for PASIDs. */
+    /**
+     * As {@link #attach(Attachable)} for DMA that carries {@code pasid}; the target must be made for PASIDs: {@link HwptOptions#pasid},
+     * or {@link Ioas#setForPasids}.
+     */
     Hwpt attach(Pasid pasid, Attachable target);
 
     /** As {@link #replace(Attachable)} for DMA that carries {@code pasid}. */

@@ -42,6 +42,17 @@ public non-sealed interface Ioas extends IommufdObject, Attachable {
     void mapAt(long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access, ContextOwner payer);
 
     /**
+     * Shows memory at {@code iova} to devices that can ask for pages, and only what they ask for: nothing is pinned until a device
+     * touches it. The engine answers those page requests itself; requests elsewhere go to the HWPT's {@link FaultQueue}, if it has
+     * one. A device that cannot ask (PRI, stalls) faults. Until it is closed nothing else can be mapped in the range. No ioctl.
+     *
+     * @param address start in {@code memory}, as in {@link #mapAt}; with {@code iova} and {@code lengthBytes} a multiple of the page
+     * @throws IommufdException {@link Errno#EINVAL} for misalignment, length 0 or a reserved range; {@link Errno#EOVERFLOW};
+     *         {@link Errno#EEXIST} if anything is mapped there; {@link Errno#EOPNOTSUPP} for exported memory
+     */
+    OnDemandMapping mapOnDemand(long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access, OnDemandOptions options);
+
+    /**
      * Shows what {@code source} shows at {@code sourceIova} here too, sharing its pages ({@code IOMMU_IOAS_COPY}).
      *
      * @return the chosen IOVA
@@ -88,6 +99,18 @@ public non-sealed interface Ioas extends IommufdObject, Attachable {
      *         forbid them while page tables show mappings
      */
     void setHugePages(boolean allowed);
+
+    /**
+     * Whether the page tables that attaching this address space finds or makes may be attached to PASIDs; false at first, as in Linux,
+     * where such an attach is {@link Errno#EINVAL}.
+     */
+    boolean forPasids();
+
+    /**
+     * Changes {@link #forPasids()} for attaches and replaces to come; what is attached stays. Requests with and without PASID of one
+     * device go side by side only if both go through tables made for PASIDs. No ioctl; see {@code docs/promise-pasids.md}.
+     */
+    void setForPasids(boolean forPasids);
 
     /** Sizes of the entries that every page table of this address space has: bit n for 2^n bytes; all ones without any table. */
     long pageSizes();

@@ -1,6 +1,7 @@
 package iommufd.api;
 
 import iommufd.api.dma.DmaEndpoint;
+import iommufd.api.memory.StageTwoTable;
 import java.util.Optional;
 import org.osgi.annotation.versioning.ProviderType;
 
@@ -13,6 +14,13 @@ import org.osgi.annotation.versioning.ProviderType;
 public interface IommufdContext extends AutoCloseable {
     /** An empty IO address space ({@code IOMMU_IOAS_ALLOC}). */
     Ioas allocateIoas();
+
+    /**
+     * An address space that is a hypervisor's: devices attached to it see what {@code table} shows the guest, through that very table.
+     * Nothing can be mapped or unmapped here ({@link Errno#EOPNOTSUPP}), nothing is pinned; page requests of devices populate the table.
+     * Its HWPTs exist on hardware that walks the format, and move only to such hardware. No ioctl.
+     */
+    Ioas allocateIoas(StageTwoTable table);
 
     /**
      * Takes a plugged endpoint for this context; its DMA stays blocked until it is attached.

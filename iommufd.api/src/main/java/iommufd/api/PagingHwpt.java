@@ -14,7 +14,8 @@ public non-sealed interface PagingHwpt extends Hwpt {
 
     /**
      * Starts or stops recording which pages DMA writes ({@code IOMMU_HWPT_SET_DIRTY_TRACKING}); starting forgets what was
-     * recorded before.
+     * recorded before. Unless the engine is configured otherwise ({@code dirty.pages}) and if the hardware can, large entries are split
+     * while tracking is on, so that it is precise to the smallest page, and put together when it stops.
      *
      * @throws IommufdException {@link Errno#EOPNOTSUPP} if it was not allocated for dirty tracking
      */
@@ -31,4 +32,26 @@ public non-sealed interface PagingHwpt extends Hwpt {
      *         {@link Errno#EOPNOTSUPP} if it was not allocated for dirty tracking
      */
     void readDirty(long iova, long lengthBytes, long pageSizeBytes, MemorySegment bitmap, boolean clear);
+
+    /**
+     * Splits entries larger than {@code pageBytes} by which this table shows mappings in the range, while DMA goes on: no request is
+     * refused, no written page forgotten. The next hardware's table starts with large entries again. No ioctl.
+     *
+     * @param pageBytes a size of entries this hardware has
+     * @return entries split
+     * @throws IommufdException {@link Errno#EINVAL} for another size, or length 0; {@link Errno#EOVERFLOW}; {@link Errno#EOPNOTSUPP} if
+     *         the hardware cannot; {@link Errno#ENOMEM}: some are split; {@link Errno#ENODEV} while no hardware serves
+     */
+    long split(long iova, long lengthBytes, long pageBytes);
+
+    /**
+     * Puts entries together to the largest that fit, each inside one mapping; as {@link #split}.
+     *
+     * @return entries made
+     * @throws IommufdException as {@link #split}; {@link Errno#EINVAL} also if huge pages are forbidden
+     */
+    long merge(long iova, long lengthBytes);
+
+    /** Size of the entry that shows a byte; 0 if none does. @throws IommufdException {@link Errno#EOPNOTSUPP}, {@link Errno#ENODEV} */
+    long entryBytes(long iova);
 }

@@ -23,11 +23,13 @@ public final class Engine implements AutoCloseable {
     /** An engine without hardware. */
     public Engine(EngineOptions options) {
         rack = new HardwareRack(options.patience());
+        rack.setDirtyPages(options.dirtyPages());
     }
 
     /** Changes the options, from now on. */
     public void configure(EngineOptions options) {
         rack.setPatience(options.patience());
+        rack.setDirtyPages(options.dirtyPages());
     }
 
     /** Deploys hardware; endpoints that wait for some move there. */

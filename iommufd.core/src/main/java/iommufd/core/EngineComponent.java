@@ -44,7 +44,8 @@ public final class EngineComponent {
     }
 
     private static EngineOptions options(EngineConfiguration configuration) {
-        return new EngineOptions(Duration.ofMillis(configuration.gate_millis()), Duration.ofMillis(configuration.call_millis()));
+        return new EngineOptions(Duration.ofMillis(configuration.gate_millis()), Duration.ofMillis(configuration.call_millis()),
+                configuration.dirty_pages());
     }
 
     @Reference(name = "hardware", cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC,

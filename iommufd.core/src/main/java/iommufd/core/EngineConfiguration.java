@@ -16,6 +16,11 @@ public @interface EngineConfiguration {
             description = "How long an IOMMU backend may take for one call; then it counts as failed and is replaced")
     long call_millis() default 10_000;
 
+    /** Whether large entries are split while dirty tracking is on. */
+    @AttributeDefinition(name = "Dirty pages",
+            description = "Whether dirty tracking is precise to the page: large IO page-table entries are split while it is on, and put together after")
+    boolean dirty_pages() default true;
+
     /** Which deployed hardware this runtime uses. */
     @AttributeDefinition(name = "Hardware", required = false,
             description = "LDAP filter over service properties of IOMMU hardware, such as (iommu.vendor=vtd); a change swaps at once")

@@ -20,11 +20,14 @@ import org.osgi.util.tracker.ServiceTracker;
 final class ChosenHardware {
     private static final String ENGINE_PID = "iommufd.core";
     private static final String TARGET = "hardware.target";
+    /** By vendor, the factory PID of hardware that is there only once it is configured. */
+    private static final Map<String, String> CONFIGURED = Map.of("s390", "iommu.s390");
 
     private ChosenHardware() {}
 
     /**
-     * Has the engine use hardware of that vendor or name only, and waits until there is some.
+     * Has the engine use hardware of that vendor or name only, and waits until there is some. What is there only once it is
+     * configured is configured by naming its vendor.
      *
      * @throws IommufdException {@link Errno#ENODEV} if there is none
      * @throws IOException if the configuration cannot be kept
@@ -34,15 +37,18 @@ final class ChosenHardware {
             throw new IommufdException(Errno.ENODEV, "no IOMMU can be called '%s'".formatted(vendorOrName));
         }
         String target = "(|(%s=%s)(%s=%s))".formatted(IommuHardware.VENDOR, vendorOrName, IommuHardware.NAME, vendorOrName);
-        if (!arrives(bundles, target, patience)) {
-            throw new IommufdException(Errno.ENODEV, "there is no IOMMU '%s'; there are %s".formatted(vendorOrName, names(bundles)));
-        }
         ServiceTracker<ConfigurationAdmin, ConfigurationAdmin> tracker = new ServiceTracker<>(bundles, ConfigurationAdmin.class, null);
         tracker.open();
         try {
             ConfigurationAdmin admin = tracker.waitForService(patience.toMillis());
             if (admin == null) {
                 throw new IommufdException(Errno.ENODEV, "no configuration service came; is the bundle org.apache.felix.configadmin deployed and active?");
+            }
+            if (CONFIGURED.containsKey(vendorOrName)) {
+                admin.createFactoryConfiguration(CONFIGURED.get(vendorOrName), "?").update(new Hashtable<>());
+            }
+            if (!arrives(bundles, target, patience)) {
+                throw new IommufdException(Errno.ENODEV, "there is no IOMMU '%s'; there are %s".formatted(vendorOrName, names(bundles)));
             }
             admin.getConfiguration(ENGINE_PID, "?").update(new Hashtable<>(Map.of(TARGET, target)));
         } finally {

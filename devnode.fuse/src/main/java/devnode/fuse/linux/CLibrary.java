@@ -34,6 +34,11 @@ final class CLibrary {
         return LINKER.downcallHandle(symbol(name), descriptor);
     }
 
+    /** As {@link #plain}, with variable arguments from index {@code firstVariadic} on. */
+    static MethodHandle plainVariadic(String name, int firstVariadic, FunctionDescriptor descriptor) {
+        return LINKER.downcallHandle(symbol(name), descriptor, Linker.Option.firstVariadicArg(firstVariadic));
+    }
+
     /** Where the C library keeps a function or a variable. */
     static MemorySegment symbol(String name) {
         return LINKER.defaultLookup().find(name)

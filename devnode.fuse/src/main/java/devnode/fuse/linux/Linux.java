@@ -47,6 +47,7 @@ public final class Linux {
     private static final MethodHandle PREAD = CLibrary.function("pread", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG));
     private static final MethodHandle PWRITE = CLibrary.function("pwrite", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG));
     private static final MethodHandle IOCTL = CLibrary.variadic("ioctl", 2, FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG));
+    private static final MethodHandle QUERY = CLibrary.plainVariadic("ioctl", 2, FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG));
     private static final MethodHandle FCNTL = CLibrary.variadic("fcntl", 2, FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
     private static final MethodHandle POLL = CLibrary.function("poll", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
     private static final MethodHandle STATX = CLibrary.function("statx", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT, JAVA_LONG));
@@ -200,6 +201,16 @@ public final class Linux {
         try {
             MemorySegment state = CLibrary.state();
             return (int) CLibrary.result((int) IOCTL.invokeExact(state, file, request, argument), state);
+        } catch (Throwable thrown) {
+            throw CLibrary.impossible(thrown);
+        }
+    }
+
+    /** An ioctl that only asks. Where answers come often: it allocates nothing even where the compiler cannot see the whole call. */
+    static int query(int file, long request, long argument) {
+        try {
+            int result = (int) QUERY.invokeExact(file, request, argument);
+            return result >= 0 ? result : ioctl(file, request, argument); // once more, for its errno
         } catch (Throwable thrown) {
             throw CLibrary.impossible(thrown);
         }

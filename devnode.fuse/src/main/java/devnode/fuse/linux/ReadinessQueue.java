@@ -40,20 +40,9 @@ public final class ReadinessQueue implements AutoCloseable {
 
     /** Waits until there is something to read, an error, or nothing after all. */
     public void await() {
-        waitFor(-1);
-    }
-
-    /** Asks again and again, without sleeping, until {@link #await} would return at once or some time has passed. */
-    public void spin(long nanos) {
-        long began = System.nanoTime();
-        while (waitFor(0) == 0 && System.nanoTime() - began < nanos) {
-            Thread.onSpinWait();
-        }
-    }
-
-    private int waitFor(int timeoutMillis) {
+        final int forEver = -1;
         try {
-            return (int) WAIT.invokeExact(CLibrary.state(), queue, event.address(), 1, timeoutMillis);
+            int count = (int) WAIT.invokeExact(CLibrary.state(), queue, event.address(), 1, forEver);
         } catch (Throwable thrown) {
             throw CLibrary.impossible(thrown);
         }

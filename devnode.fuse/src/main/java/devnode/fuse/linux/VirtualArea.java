@@ -17,6 +17,7 @@ import java.nio.file.Path;
 public final class VirtualArea {
     private static final long PROCMAP_QUERY = 0xC068_6611L;
     private static final int STRUCT_BYTES = 104;
+    private static final int QUERY_FLAGS_OFFSET = 8;
     private static final int ADDRESS_OFFSET = 16;
     private static final int START_OFFSET = 24;
     private static final int END_OFFSET = 32;
@@ -28,6 +29,8 @@ public final class VirtualArea {
     private static final long READABLE = 1;
     private static final long WRITABLE = 2;
     private static final long SHARED = 8;
+    private static final long COVERING = 0;
+    private static final long COVERING_OR_NEXT = 16;
 
     private final MemorySegment struct = Arena.ofAuto().allocate(STRUCT_BYTES, 8);
     private boolean byText;
@@ -40,16 +43,34 @@ public final class VirtualArea {
      */
     public int load(int mapsFile, int process, long address) {
         if (!byText) {
-            struct.fill((byte) 0);
-            struct.set(JAVA_LONG, 0, STRUCT_BYTES);
-            struct.set(JAVA_LONG, ADDRESS_OFFSET, address);
-            int result = Linux.ioctl(mapsFile, PROCMAP_QUERY, struct.address());
+            int result = query(mapsFile, address, COVERING);
             if (result != -ErrorNumber.ENOTTY) {
                 return result;
             }
             byText = true;
         }
         return loadText(process, address);
+    }
+
+    /**
+     * Whether the address space is still there. The mapping that was looked up is forgotten.
+     *
+     * @param mapsFile as in {@link #load}
+     */
+    public boolean isThere(int mapsFile, int process) {
+        int result = byText ? -ErrorNumber.ENOTTY : query(mapsFile, 0, COVERING_OR_NEXT);
+        if (result == -ErrorNumber.ENOTTY) {
+            result = load(mapsFile, process, 0);
+        }
+        return result == 0 || result == -ErrorNumber.ENOENT;
+    }
+
+    private int query(int mapsFile, long address, long flags) {
+        struct.fill((byte) 0);
+        struct.set(JAVA_LONG, 0, STRUCT_BYTES);
+        struct.set(JAVA_LONG, QUERY_FLAGS_OFFSET, flags);
+        struct.set(JAVA_LONG, ADDRESS_OFFSET, address);
+        return Linux.query(mapsFile, PROCMAP_QUERY, struct.address());
     }
 
     /** As {@link #load}, for kernels without the ioctl. */

@@ -64,8 +64,7 @@ public final class ProcessMemory implements UserMemory {
 
     /** Whether the process still runs in this address space. */
     public synchronized boolean isAlive() {
-        int result = lookUp(0);
-        return result == 0 || result == -ErrorNumber.ENOENT;
+        return !closed && area.isThere(mapsFile, process);
     }
 
     @Override

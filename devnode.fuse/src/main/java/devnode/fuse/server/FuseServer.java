@@ -7,6 +7,7 @@ import devnode.fuse.client.ClientCall;
 import devnode.fuse.client.ClientProcesses;
 import devnode.fuse.linux.ErrorNumber;
 import devnode.fuse.linux.FileStatus;
+import devnode.fuse.linux.IdleProcessors;
 import devnode.fuse.linux.Linux;
 import devnode.fuse.memory.ClientPins;
 import devnode.fuse.memory.FileMemory;
@@ -61,6 +62,7 @@ public final class FuseServer implements FileOpener {
     private final SysfsTree sysfs = new SysfsTree();
     private final SysfsFiles sysfsFiles = new SysfsFiles(sysfs, tree);
     private final OpenFiles files = new OpenFiles();
+    private final Bursts bursts;
     private final Reader.ReadOrder order;
     private final Map<Reader, Thread> readers = new ConcurrentHashMap<>();
     private final OutsideCalls outside = new OutsideCalls();
@@ -75,7 +77,8 @@ public final class FuseServer implements FileOpener {
 
     private FuseServer(FuseMount mount, ClientProcesses processes, CallTrace trace, long spinNanos) {
         this.trace = trace;
-        this.order = new Reader.ReadOrder(spinNanos);
+        this.bursts = new Bursts(IdleProcessors.ofMachine(), spinNanos);
+        this.order = new Reader.ReadOrder(bursts);
         this.mount = mount;
         this.processes = processes;
         this.backing = new BackingFiles(mount.device());
@@ -91,7 +94,7 @@ public final class FuseServer implements FileOpener {
      *
      * @param point directory to mount at for all to see; empty if only programs that are launched shall see it
      * @param trace who is told of calls
-     * @param spinNanos how long a thread looks for the next request before it sleeps
+     * @param spinNanos how long after a request processors stay awake for the next, see {@link Bursts}
      * @throws IommufdException with the reason
      */
     public static FuseServer start(Optional<Path> point, ClientProcesses processes, CallTrace trace, long spinNanos) {
@@ -102,6 +105,7 @@ public final class FuseServer implements FileOpener {
         } catch (RuntimeException | Error failed) {
             mount.abort();
             mount.close();
+            server.bursts.close();
             throw failed;
         }
         for (int i = 0; i < READERS; i++) {
@@ -213,6 +217,7 @@ public final class FuseServer implements FileOpener {
                 interrupted = true;
             }
         }
+        bursts.close();
         mount.close();
         if (interrupted) {
             Thread.currentThread().interrupt();

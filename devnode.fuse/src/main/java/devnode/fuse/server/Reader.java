@@ -5,7 +5,6 @@ import devnode.fuse.linux.Linux;
 import devnode.fuse.linux.ReadinessQueue;
 import devnode.fuse.server.Message.In;
 import java.lang.foreign.Arena;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
 import org.slf4j.Logger;
@@ -25,36 +24,18 @@ final class Reader implements Runnable {
 
     private final FuseServer server;
     private final ReadOrder order;
-    private boolean justAnswered;
     private long unique;
     private Object callee;
 
     /** What the readers of one connection share. */
     static final class ReadOrder {
         private final ReentrantLock reading = new ReentrantLock();
-        private final AtomicBoolean spinning = new AtomicBoolean();
-        private final long spinNanos;
+        private final Bursts bursts;
         /** Readers that wait for a request. */
         final AtomicInteger idle = new AtomicInteger();
 
-        /** @param spinNanos how long to look for the next request before sleeping */
-        ReadOrder(long spinNanos) {
-            this.spinNanos = spinNanos;
-        }
-
-        /**
-         * Waits for a request. One thread that has just answered one expects the next at once: waking a thread on an idle processor
-         * takes longer than all the rest.
-         */
-        private void await(ReadinessQueue ready, boolean expectant) {
-            if (expectant && spinNanos > 0 && spinning.compareAndSet(false, true)) {
-                try {
-                    ready.spin(spinNanos);
-                } finally {
-                    spinning.set(false);
-                }
-            }
-            ready.await();
+        ReadOrder(Bursts bursts) {
+            this.bursts = bursts;
         }
 
         /** It is never held for long. */
@@ -94,15 +75,15 @@ final class Reader implements Runnable {
         long length;
         boolean mayWait = false;
         order.idle.incrementAndGet();
-        order.await(ready, justAnswered);
+        ready.await();
         order.lock();
         try {
             length = Linux.read(server.device(), exchange.in.address(), Exchange.BUFFER_BYTES);
-            justAnswered = length >= In.PAYLOAD;
-            if (justAnswered) {
+            if (length >= In.PAYLOAD) {
                 exchange.begin();
                 mayWait = requests.mayWait();
                 if (mayWait) {
+                    order.bursts.request();
                     begin(exchange.unique);
                 } else {
                     answer(exchange, requests);

@@ -28,7 +28,24 @@ class VirtualAreaTest {
             assertThat(compared).isGreaterThan(3);
             assertThat(read.loadText(process, 16)).isEqualTo(-ErrorNumber.ENOENT);
             assertThat(asked.load(maps, process, 16)).isEqualTo(-ErrorNumber.ENOENT);
+            assertThat(asked.isThere(maps, process)).isTrue();
         } finally {
+            Linux.close(maps);
+        }
+    }
+
+    @Test
+    void anAddressSpaceIsThereUntilItsProcessEnds() throws Exception {
+        Process other = new ProcessBuilder("sleep", "60").start();
+        int process = (int) other.pid();
+        int maps = Linux.open("/proc/" + process + "/maps", Linux.O_RDONLY);
+        try {
+            VirtualArea area = new VirtualArea();
+            assertThat(area.isThere(maps, process)).isTrue();
+            other.destroyForcibly().waitFor();
+            assertThat(area.isThere(maps, process)).isFalse();
+        } finally {
+            other.destroyForcibly();
             Linux.close(maps);
         }
     }

@@ -26,7 +26,12 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
 
     private static final MemorySegment WINDOW = HostMemory.WINDOW;
     private static final long PAGE_BYTES = 1L << Iotlb.SMALL_PAGE_LG2;
+    private static final long MOST_BYTES_OF_RUN = 256 << 10;
     private static final long OUTSIDE = 0;
+    /** What a pass answers if the request is over, as {@link #status} says. */
+    private static final long OVER = -1;
+    /** Whoever says so often that a page has come that has not is not asked again. */
+    private static final int MOST_ASKS_PER_PAGE = 8;
 
     /** Translations of this port; touched only inside its epoch. */
     protected final Iotlb iotlb = new Iotlb();
@@ -37,10 +42,14 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
     private final FarPath far;
     private long seen;
     private volatile boolean closed;
+    /** Where this port's thread has waited for pages; null if it never has. */
+    private volatile PendingPages pending;
     private DmaStatus status = DmaStatus.DONE;
     private DmaFault lastFault;
     /** The latest refusal was not the unit's: the translation led to no memory. */
     private boolean noMemory;
+    /** The latest refusal was one of an atomic operation. */
+    private boolean atomic;
     private long farAddress;
 
     /** The port sees every invalidation published to {@code log} from now on, once {@link #open} was called. */
@@ -67,6 +76,28 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
     /** Records the refusal the last {@link #walk} noted, in the unit's way, and describes it. Outside the epoch. */
     protected abstract DmaFault fault(long iova, int accessBit);
 
+    /**
+     * Asks for the page the last {@link #walk} refused, if that is a refusal that a page can heal and the endpoint may ask, and waits
+     * for the answer: a page request, or a stall. {@link PendingPages#request} is the wait. On the device's thread, outside the epoch
+     * and without locks, so it may block; unless overridden, nothing is asked for.
+     *
+     * @param iova first byte refused
+     * @param lengthBytes how many from there on the request wants, 1 or more; a unit may ask for some of their pages as well
+     * @param accessBit the one access that is needed
+     * @return whether to walk again; else the request ends with {@link #fault}, or as {@link DmaStatus#CLOSED} if the port was closed
+     */
+    protected boolean askForPage(long iova, long lengthBytes, int accessBit) {
+        return false;
+    }
+
+    /**
+     * Asked about a plain write whose first page {@link #walk} refused: whether it was no access to memory but a message, and has
+     * been delivered. Outside the epoch.
+     */
+    protected boolean message(long iova, MemorySegment source, long sourceOffset, long lengthBytes) {
+        return false;
+    }
+
     /** Describes an access that ended at missing memory. Outside the epoch. */
     protected abstract DmaFault abort(long iova, int accessBit);
 
@@ -75,6 +106,26 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
 
     /** Drops all cached translations and configuration. Inside the epoch. */
     protected abstract void forgetEverything();
+
+    /** Enters the epoch for a request of another kind. {@link #leaveEpoch} must follow, in a finally. @return whether the port is open */
+    protected final boolean enterEpoch() {
+        return enter();
+    }
+
+    /** The end of {@link #enterEpoch}; harmless if it was called before. */
+    protected final void leaveEpoch() {
+        leaveAndSurface();
+    }
+
+    /** Whether the port is closed, or about to be. */
+    public final boolean isClosed() {
+        return closed;
+    }
+
+    /** Whether the request that {@link #askForPage}, {@link #fault} or {@link #abort} is about is an atomic operation. */
+    protected final boolean isAtomic() {
+        return atomic;
+    }
 
     /** Whether no request that started before {@code published} invalidations is inside. */
     final boolean passed(long published) {
@@ -86,7 +137,7 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
     public final DmaStatus write(long iova, MemorySegment source, long sourceOffset, long lengthBytes) {
         // Only this thread changes the IOTLB: if nothing has to be replayed, a lookup before the fence is as good as one after.
         long physicalAddress = iotlb.lookup(entries, iova, WRITE_BIT);
-        if (physicalAddress < 0 || !inOnePage(iova, lengthBytes)) {
+        if (physicalAddress < 0 || !inOnePage(iova, lengthBytes) && !inOneRun(iova, physicalAddress, lengthBytes, WRITE_BIT)) {
             return writePages(iova, source, sourceOffset, lengthBytes);
         }
         try {
@@ -105,25 +156,48 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
     }
 
     private DmaStatus writePages(long iova, MemorySegment source, long sourceOffset, long lengthBytes) {
-        long refused;
-        try {
-            if (!enter()) {
+        long left = lengthBytes;
+        for (int asks = 0; ; asks++) {
+            long done = lengthBytes - left;
+            long refused = writeOnce(iova + done, source, sourceOffset + done, left);
+            if (refused == 0) {
+                return done();
+            }
+            if (refused == OVER) {
                 return status;
             }
-            refused = movePagesOut(iova, source, sourceOffset, lengthBytes);
+            if (refused == lengthBytes && !noMemory && message(iova, source, sourceOffset, lengthBytes)) {
+                return done();
+            }
+            asks = refused == left ? asks : 0;
+            left = refused;
+            if (!pageComes(iova + lengthBytes - left, left, WRITE_BIT, asks)) {
+                return ended(iova + lengthBytes - left, WRITE_BIT);
+            }
+        }
+    }
+
+    /** One pass through the epoch. @return bytes refused, or {@link #OVER} */
+    private long writeOnce(long iova, MemorySegment source, long sourceOffset, long lengthBytes) {
+        try {
+            if (!enter()) {
+                return OVER;
+            }
+            long refused = movePagesOut(iova, source, sourceOffset, lengthBytes);
             leaveAndSurface();
+            return refused;
         } catch (InternalError memoryGone) {
-            return aborted(iova, WRITE_BIT);
+            aborted(iova, WRITE_BIT);
+            return OVER;
         } finally {
             leave();
         }
-        return refused == 0 ? done() : refused(iova + lengthBytes - refused, WRITE_BIT);
     }
 
     @Override
     public final DmaStatus read(long iova, MemorySegment target, long targetOffset, long lengthBytes) {
         long physicalAddress = iotlb.lookup(entries, iova, READ_BIT);   // before the fence, as in write
-        if (physicalAddress < 0 || !inOnePage(iova, lengthBytes)) {
+        if (physicalAddress < 0 || !inOnePage(iova, lengthBytes) && !inOneRun(iova, physicalAddress, lengthBytes, READ_BIT)) {
             return readPages(iova, target, targetOffset, lengthBytes);
         }
         try {
@@ -143,79 +217,98 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
     }
 
     private DmaStatus readPages(long iova, MemorySegment target, long targetOffset, long lengthBytes) {
-        long refused;
+        long left = lengthBytes;
+        for (int asks = 0; ; asks++) {
+            long done = lengthBytes - left;
+            long refused = readOnce(iova + done, target, targetOffset + done, left);
+            if (refused == 0) {
+                return done();
+            }
+            if (refused == OVER) {
+                return zeroed(target, targetOffset, lengthBytes);
+            }
+            asks = refused == left ? asks : 0;
+            left = refused;
+            if (!pageComes(iova + lengthBytes - left, left, READ_BIT, asks)) {
+                ended(iova + lengthBytes - left, READ_BIT);
+                return zeroed(target, targetOffset, lengthBytes);
+            }
+        }
+    }
+
+    /** As {@link #writeOnce}. */
+    private long readOnce(long iova, MemorySegment target, long targetOffset, long lengthBytes) {
         try {
             if (!enter()) {
-                return status;
+                return OVER;
             }
-            refused = movePagesIn(iova, target, targetOffset, lengthBytes);
+            long refused = movePagesIn(iova, target, targetOffset, lengthBytes);
             leaveAndSurface();
+            return refused;
         } catch (InternalError memoryGone) {
-            target.asSlice(targetOffset, lengthBytes).fill((byte) 0);
-            return aborted(iova, READ_BIT);
+            aborted(iova, READ_BIT);
+            return OVER;
         } finally {
             leave();
         }
-        if (refused == 0) {
-            return done();
+    }
+
+    /** Who reads what was refused finds zeros; a closed port leaves the target to its successor. */
+    private DmaStatus zeroed(MemorySegment target, long targetOffset, long lengthBytes) {
+        if (status != DmaStatus.CLOSED) {
+            target.asSlice(targetOffset, lengthBytes).fill((byte) 0);
         }
-        target.asSlice(targetOffset, lengthBytes).fill((byte) 0);
-        return refused(iova + lengthBytes - refused, READ_BIT);
+        return status;
     }
 
     @Override
     public final DmaStatus write(ScatterList list, MemorySegment source, long sourceOffset) {
-        long offset = sourceOffset;
-        long iova = 0;
-        long refused = 0;
-        try {
-            if (!enter()) {
-                return status;
-            }
-            for (int piece = 0; piece < list.count() && refused == 0; piece++) {
-                long length = list.lengthBytes(piece);
-                iova = list.iova(piece);
-                refused = movePagesOut(iova, source, offset, length);
-                iova += length;
-                offset += length;
-            }
-            leaveAndSurface();
-        } catch (InternalError memoryGone) {
-            return aborted(iova, WRITE_BIT);
-        } finally {
-            leave();
-        }
-        return refused == 0 ? done() : refused(iova - refused, WRITE_BIT);
+        return movePieces(list, source, sourceOffset, WRITE_BIT);
     }
 
     @Override
     public final DmaStatus read(ScatterList list, MemorySegment target, long targetOffset) {
-        long offset = targetOffset;
+        DmaStatus end = movePieces(list, target, targetOffset, READ_BIT);
+        return end == DmaStatus.DONE ? end : zeroed(target, targetOffset, list.totalBytes());
+    }
+
+    private DmaStatus movePieces(ScatterList list, MemorySegment own, long ownOffset, int accessBit) {
+        long offset = ownOffset;
+        int piece = 0;
+        long moved = 0;   // of this piece
         long iova = 0;
-        long refused = 0;
-        try {
-            if (!enter()) {
-                return status;
+        for (int asks = 0; ; asks++) {
+            long refused = 0;
+            try {
+                if (!enter()) {
+                    return status;
+                }
+                for (; piece < list.count(); piece++) {
+                    long left = list.lengthBytes(piece) - moved;
+                    iova = list.iova(piece) + moved;
+                    refused = accessBit == WRITE_BIT ? movePagesOut(iova, own, offset, left) : movePagesIn(iova, own, offset, left);
+                    asks = refused == left ? asks : 0;
+                    offset += left - refused;
+                    iova += left - refused;
+                    moved += left - refused;
+                    if (refused != 0) {
+                        break;
+                    }
+                    moved = 0;
+                }
+                leaveAndSurface();
+            } catch (InternalError memoryGone) {
+                return aborted(iova, accessBit);
+            } finally {
+                leave();
             }
-            for (int piece = 0; piece < list.count() && refused == 0; piece++) {
-                long length = list.lengthBytes(piece);
-                iova = list.iova(piece);
-                refused = movePagesIn(iova, target, offset, length);
-                iova += length;
-                offset += length;
+            if (refused == 0) {
+                return done();
             }
-            leaveAndSurface();
-        } catch (InternalError memoryGone) {
-            target.asSlice(targetOffset, list.totalBytes()).fill((byte) 0);
-            return aborted(iova, READ_BIT);
-        } finally {
-            leave();
+            if (!pageComes(iova, refused, accessBit, asks)) {
+                return ended(iova, accessBit);
+            }
         }
-        if (refused == 0) {
-            return done();
-        }
-        target.asSlice(targetOffset, list.totalBytes()).fill((byte) 0);
-        return refused(iova - refused, READ_BIT);
     }
 
     @Override
@@ -246,6 +339,10 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
     @Override
     public final boolean close(long timeoutNanos) {
         closed = true;
+        PendingPages waiting = pending;   // after the store: either we see where it waits, or it sees that we are closed
+        if (waiting != null) {
+            waiting.leave(this);
+        }
         boolean drained = InvalidationLog.await(this, Long.MAX_VALUE - 1, timeoutNanos);
         if (drained) {
             log.remove(this);
@@ -253,53 +350,89 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
         return drained;
     }
 
-    private enum AtomicOperation { COMPARE_AND_SWAP, FETCH_AND_ADD, SWAP }
+    /** This port's thread is about to wait there. */
+    final void waitIn(PendingPages pages) {
+        pending = pages;
+    }
 
-    private long atomic(AtomicOperation operation, long iova, long expected, long operand) {
-        int refusedBit = 0;
-        boolean farAtomic = false;
-        long found = 0;
+    /**
+     * Runs {@code work}, which walks but moves no bytes, as a request: inside the epoch, with everything forgotten that was
+     * invalidated before. One device thread at a time, as with requests.
+     *
+     * @return false if the port is closed, or memory went away
+     */
+    protected final boolean inside(Runnable work) {
         try {
             if (!enter()) {
-                return 0;
+                return false;
             }
-            long readable = translate(iova, READ_BIT);
-            farAtomic = readable == FAR;
-            if (readable < 0) {
-                refusedBit = READ_BIT;
-            } else {
-                long physicalAddress = translate(iova, WRITE_BIT);
-                if (physicalAddress < 0) {
-                    refusedBit = WRITE_BIT;
-                } else {
-                    // Outside compiled code only plain accesses survive a bus error, an atomic one ends the JVM.
-                    PhysicalWords.get(physicalAddress);
-                    surface();
-                    found = switch (operation) {
-                        case COMPARE_AND_SWAP -> PhysicalWords.compareAndExchange(physicalAddress, expected, operand);
-                        case FETCH_AND_ADD -> PhysicalWords.getAndAdd(physicalAddress, operand);
-                        case SWAP -> PhysicalWords.getAndSet(physicalAddress, operand);
-                    };
-                }
-            }
+            work.run();
             leaveAndSurface();
+            return true;
         } catch (InternalError memoryGone) {
-            aborted(iova, WRITE_BIT);
-            return 0;
+            return false;
         } finally {
             leave();
         }
-        if (refusedBit != 0) {
+    }
+
+    private enum AtomicOperation { COMPARE_AND_SWAP, FETCH_AND_ADD, SWAP }
+
+    private long atomic(AtomicOperation operation, long iova, long expected, long operand) {
+        for (int asks = 0; ; asks++) {
+            int refusedBit = 0;
+            boolean farAtomic = false;
+            long found = 0;
+            try {
+                if (!enter()) {
+                    return 0;
+                }
+                long readable = translate(iova, READ_BIT);
+                farAtomic = readable == FAR;
+                if (readable < 0) {
+                    refusedBit = READ_BIT;
+                } else {
+                    long physicalAddress = translate(iova, WRITE_BIT);
+                    if (physicalAddress < 0) {
+                        refusedBit = WRITE_BIT;
+                    } else {
+                        // Outside compiled code only plain accesses survive a bus error, an atomic one ends the JVM.
+                        PhysicalWords.get(physicalAddress);
+                        surface();
+                        found = switch (operation) {
+                            case COMPARE_AND_SWAP -> PhysicalWords.compareAndExchange(physicalAddress, expected, operand);
+                            case FETCH_AND_ADD -> PhysicalWords.getAndAdd(physicalAddress, operand);
+                            case SWAP -> PhysicalWords.getAndSet(physicalAddress, operand);
+                        };
+                    }
+                }
+                leaveAndSurface();
+            } catch (InternalError memoryGone) {
+                aborted(iova, WRITE_BIT);
+                return 0;
+            } finally {
+                leave();
+            }
+            if (refusedBit == 0) {
+                done();
+                return found;
+            }
             noMemory |= farAtomic;   // no system call does this in another process
-            refused(iova, refusedBit);
-            return 0;
+            atomic = true;
+            boolean comes = pageComes(iova, Long.BYTES, refusedBit, asks);
+            if (!comes) {
+                ended(iova, refusedBit);
+            }
+            atomic = false;
+            if (!comes) {
+                return 0;
+            }
         }
-        done();
-        return found;
     }
 
     /** @return whether the port is open and nothing was invalidated since the last request. {@link #leave} must follow either way */
     private boolean enterUnchanged() {
+        InvalidationLog log = this.log;   // read before the fence, it need not be waited for after
         long expected = seen;
         exchange(expected + 1);
         return log.sequence() == expected && !closed;
@@ -365,6 +498,11 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
     /** Whether all bytes lie in one page. */
     private static boolean inOnePage(long iova, long lengthBytes) {
         return lengthBytes <= PAGE_BYTES - (iova & PAGE_BYTES - 1);
+    }
+
+    /** Whether all bytes lie one after the other in memory, as far as the IOTLB knows, and are few enough to look for that first. */
+    private boolean inOneRun(long iova, long physicalAddress, long lengthBytes, int accessBit) {
+        return lengthBytes <= MOST_BYTES_OF_RUN && contiguousRun(iova, physicalAddress, lengthBytes, accessBit) == lengthBytes;
     }
 
     /** @return bytes not moved */
@@ -448,6 +586,16 @@ public abstract class TranslatingPort extends PaddedWord implements HardwarePort
             status = DmaStatus.DONE;
         }
         return DmaStatus.DONE;
+    }
+
+    /** Whether to try the rest of the request again. Outside the epoch. @param asks how often this page was asked for before */
+    private boolean pageComes(long iova, long lengthBytes, int accessBit, int asks) {
+        return !noMemory && asks < MOST_ASKS_PER_PAGE && askForPage(iova, lengthBytes, accessBit);
+    }
+
+    /** The end of a request that waits for no page any more: on a closed port its successor asks again, else it is refused. */
+    private DmaStatus ended(long iova, int accessBit) {
+        return closed && !noMemory ? status = DmaStatus.CLOSED : refused(iova, accessBit);
     }
 
     private DmaStatus refused(long iova, int accessBit) {

@@ -47,6 +47,21 @@ final class DirtyMarks {
         set(chunk(frameMarks, frame, CHUNK_FRAMES >>> 6), inChunk >>> 6, 1L << inChunk);
     }
 
+    /** Marks every line of a table's first {@code count} entries, as {@link #mark} of each. */
+    void markAll(long tableAddress, int count) {
+        int frameEntries = FRAME_LINES * LINE_ENTRIES;
+        for (int first = 0; first < count; first += frameEntries) {
+            int frame = frame(tableAddress + first * 8L);
+            int inChunk = frame & CHUNK_FRAMES - 1;
+            int left = count - first;
+            int from = (int) (tableAddress + first * 8L - baseAddress >>> LINE_LG2) & FRAME_LINES - 1;   // of a table smaller than a frame
+            int lineCount = Math.min(FRAME_LINES, (left + LINE_ENTRIES - 1) / LINE_ENTRIES);
+            long lines = -1L >>> FRAME_LINES - lineCount << from;
+            WORD.getAndBitwiseOr(chunk(lineMarks, frame, CHUNK_FRAMES), inChunk, lines);
+            set(chunk(frameMarks, frame, CHUNK_FRAMES >>> 6), inChunk >>> 6, 1L << inChunk);
+        }
+    }
+
     private static void set(long[] words, int index, long bit) {
         if (((long) WORD.getVolatile(words, index) & bit) == 0) {
             WORD.getAndBitwiseOr(words, index, bit);

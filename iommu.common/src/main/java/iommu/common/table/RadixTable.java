@@ -26,6 +26,9 @@ public final class RadixTable implements AutoCloseable {
     private final long root;
     private final int top;
     private final SingleLeaf singleLeaf;
+    private final LeafResizing resizing;
+    /** Someone else's table: read only. */
+    private final boolean foreign;
     private final long[] spares = new long[SPARE_TABLES];
     private int spareCount;
     private long[] unlinked = new long[64];
@@ -33,12 +36,29 @@ public final class RadixTable implements AutoCloseable {
 
     /** An empty table. @throws IommufdException {@link Errno#ENOMEM} */
     public RadixTable(TableFormat format, TablePool pool) {
+        this(format, pool, pool.allocate(format.tableBytesLg2[format.levels - 1]), false);
+        clearNew(root, top);
+    }
+
+    private RadixTable(TableFormat format, TablePool pool, long root, boolean foreign) {
         this.format = format;
         this.pool = pool;
+        this.root = root;
+        this.foreign = foreign;
         entries = new TableEntries(format);
         top = format.levels - 1;
-        root = pool.allocate(format.tableBytesLg2[top]);
         singleLeaf = new SingleLeaf(format, pool, root);
+        resizing = new LeafResizing(this, format, pool, entries);
+    }
+
+    /** Someone else's table, such as a hypervisor's: {@link #translate} and {@link #leafBytes} work, changes are not to be had here. */
+    public static RadixTable foreign(TableFormat format, TablePool pool, long root) {
+        return new RadixTable(format, pool, root, true);
+    }
+
+    /** Whether it is someone else's. */
+    public boolean isForeign() {
+        return foreign;
     }
 
     /** Physical address of the top table. */
@@ -58,6 +78,9 @@ public final class RadixTable implements AutoCloseable {
      * @throws IommufdException as {@link PagingDomain#map}; {@link Errno#EINVAL} for no runs or misalignment
      */
     public void map(long iova, PinnedRuns runs, DmaAccess access, boolean smallestOnly) {
+        if (foreign) {
+            throw new IommufdException(Errno.EOPNOTSUPP, "the table is another's: nothing is mapped in it here");
+        }
         if (runs.count() == 1
                 && singleLeaf.map(iova, runs.physicalAddress(0), runs.lengthBytes(0), access, smallestOnly)) {
             return;
@@ -197,7 +220,7 @@ public final class RadixTable implements AutoCloseable {
         pool.addLive(parent, 1);
     }
 
-    private long takeTable(int level, boolean zeroed) {
+    long takeTable(int level, boolean zeroed) {
         if (spareCount > 0 && format.tableBytesLg2[level] == format.tableBytesLg2[0]) {
             long table = spares[--spareCount];
             if (zeroed) {
@@ -205,7 +228,20 @@ public final class RadixTable implements AutoCloseable {
             }
             return table;
         }
-        return pool.allocate(format.tableBytesLg2[level]);
+        return allocateEmpty(level);
+    }
+
+    private long allocateEmpty(int level) {
+        long table = pool.allocate(format.tableBytesLg2[level]);
+        clearNew(table, level);
+        return table;
+    }
+
+    /** New tables are zero, which is not absent in every format. */
+    private void clearNew(long table, int level) {
+        if (format.inverted != 0) {
+            entries.clear(table, entries.tableEntries(level));
+        }
     }
 
     /** Removes empty tables from slots that leaves are to take. @throws IommufdException {@link Errno#EEXIST} */
@@ -250,6 +286,9 @@ public final class RadixTable implements AutoCloseable {
      * @throws IllegalStateException if a leaf would be cut
      */
     public long unmap(long iova, long lastIova) {
+        if (foreign) {
+            return 0;
+        }
         long bytes = singleLeaf.unmap(iova, lastIova);
         return bytes != SingleLeaf.UNUSUAL ? bytes : unmap(root, top, iova, Math.min(lastIova, format.inputLast));
     }
@@ -340,7 +379,7 @@ public final class RadixTable implements AutoCloseable {
         unlinkOne(table, level);
     }
 
-    private void unlinkOne(long table, int level) {
+    void unlinkOne(long table, int level) {
         if (unlinkedCount == unlinked.length) {
             unlinked = Arrays.copyOf(unlinked, unlinkedCount * 2);
         }
@@ -368,9 +407,71 @@ public final class RadixTable implements AutoCloseable {
         unlinkedCount = 0;
     }
 
+    /**
+     * Splits leaves that overlap the range and are larger than {@code pageBytes}, under walks and without a moment in which they miss;
+     * each new leaf allows the same and is dirty if the old one was. Serialize with readers of dirty marks; then invalidate.
+     *
+     * @param pageBytes one of the format's page sizes
+     * @return leaves split
+     * @throws IommufdException {@link Errno#ENOMEM}: those before stay split
+     */
+    public long split(long iova, long lastIova, long pageBytes) {
+        int target = 0;
+        while (target < top && format.shift[target] < Long.numberOfTrailingZeros(pageBytes)) {
+            target++;
+        }
+        long last = Long.compareUnsigned(lastIova, format.inputLast) < 0 ? lastIova : format.inputLast;
+        return foreign || top == 0 || target == top || Long.compareUnsigned(iova, last) > 0 ? 0 : resizing.split(root, top, iova, last, target);
+    }
+
+    /**
+     * Puts leaves in the range together to larger ones, as large as the format, alignment and contiguity allow; a new leaf is dirty if
+     * one of the old ones was. As {@link #split}; if {@link #hasMerged}, invalidate, then {@link #finishMerge}, then {@link #recycle}.
+     *
+     * @return leaves made
+     */
+    public long merge(long iova, long lastIova) {
+        long last = Long.compareUnsigned(lastIova, format.inputLast) < 0 ? lastIova : format.inputLast;
+        return foreign || top == 0 || Long.compareUnsigned(iova, last) > 0 ? 0 : resizing.merge(root, top, iova, last);
+    }
+
+    /** Whether tables became leaves that {@link #finishMerge} has not seen yet. */
+    public boolean hasMerged() {
+        return resizing.hasMerged();
+    }
+
+    /** No walk uses tables that became leaves any more: takes their last dirty marks over. */
+    public void finishMerge() {
+        resizing.finish();
+    }
+
+    /** Size of the leaf that maps a byte; 0 for a hole. As {@link #translate}. */
+    public long leafBytes(long iova) {
+        return format.regular ? singleLeaf.leafBytes(iova) : Math.max(0, walk(iova, true));
+    }
+
     /** Physical address of a mapped byte, or {@link PagingDomain#UNMAPPED}. Beside writers it may see either side of a change. */
     public long translate(long iova) {
-        return singleLeaf.translate(iova);
+        return format.regular ? singleLeaf.translate(iova) : walk(iova, false);
+    }
+
+    /** Of formats that are not regular. @return a translation or, if {@code ofLeaf}, a leaf's size; {@link PagingDomain#UNMAPPED} for a hole */
+    private long walk(long iova, boolean ofLeaf) {
+        if ((iova & ~format.inputLast) != 0) {
+            return PagingDomain.UNMAPPED;
+        }
+        long table = root;
+        for (int level = top; ; level--) {
+            long entry = entries.get(entries.slot(table, level, iova));
+            if (!format.present(entry)) {
+                return PagingDomain.UNMAPPED;
+            }
+            if (format.leaf(entry, level)) {
+                long leafBytes = 1L << format.shift[level];
+                return ofLeaf ? leafBytes : entry & format.addressMask & -leafBytes | iova & leafBytes - 1;
+            }
+            table = entry & format.addressMask;
+        }
     }
 
     /** Reads dirty marks; see {@link DirtyTableReader}. */
@@ -381,6 +482,9 @@ public final class RadixTable implements AutoCloseable {
     /** Gives all tables back. No hardware refers to the root any more. */
     @Override
     public void close() {
+        if (foreign) {
+            return;
+        }
         recycle();
         while (spareCount > 0) {
             pool.free(spares[--spareCount], format.tableBytesLg2[0]);

@@ -24,10 +24,11 @@ final class SingleLeaf {
     private final long leafMask;
     private final long leafValue;
     private final boolean bigEndian;
+    private final long inverted;
     private final long inputLast;
     private final long forbiddenOutput;
     private final long leafSizes;
-    /** Leaves that do not stand in the top table, whose size may differ from that of the others. */
+    /** Leaves that do not stand in the top table, whose size may differ from that of the others; none if the others differ, too. */
     private final long shortSizes;
     private final long tableMask;
     /** Attribute bits of leaves of 2^n bytes at 4 * n + access. */
@@ -45,10 +46,11 @@ final class SingleLeaf {
         leafMask = format.leafMask;
         leafValue = format.leafValue;
         bigEndian = format.bigEndian;
+        inverted = format.inverted;
         inputLast = format.inputLast;
         forbiddenOutput = ~format.outputMask;
         leafSizes = format.pageSizes();
-        shortSizes = leafSizes & (1L << topShift) - 1;
+        shortSizes = format.regular ? leafSizes & (1L << topShift) - 1 : 0;
         tableMask = -(1L << format.tableBytesLg2[0]);
         for (int level = 0; level < format.levels; level++) {
             System.arraycopy(format.leafBits[level], 0, leafBits, 4 * format.shift[level], 4);
@@ -57,11 +59,11 @@ final class SingleLeaf {
 
     private long get(long slot) {
         long word = PhysicalWords.get(slot);
-        return bigEndian ? Long.reverseBytes(word) : word;
+        return bigEndian ? Long.reverseBytes(word) ^ inverted : word;
     }
 
     private void set(long slot, long entry) {
-        PhysicalWords.set(slot, bigEndian ? Long.reverseBytes(entry) : entry);
+        PhysicalWords.set(slot, bigEndian ? Long.reverseBytes(entry ^ inverted) : entry);
     }
 
     private boolean pointsToTable(long entry, int shift) {
@@ -123,7 +125,7 @@ final class SingleLeaf {
         return lengthBytes;
     }
 
-    /** As {@link RadixTable#translate}. */
+    /** As {@link RadixTable#translate}; of a regular format. */
     long translate(long iova) {
         if ((iova & ~inputLast) != 0) {
             return PagingDomain.UNMAPPED;
@@ -139,5 +141,19 @@ final class SingleLeaf {
         }
         long inside = (1L << shift) - 1;
         return entry & addressMask & ~inside | iova & inside;
+    }
+
+    /** As {@link RadixTable#leafBytes}; of a regular format. */
+    long leafBytes(long iova) {
+        if ((iova & ~inputLast) != 0) {
+            return 0;
+        }
+        int shift = topShift;
+        long entry = get(root + (iova >>> shift << 3));
+        while (shift > granuleLg2 && pointsToTable(entry, shift)) {
+            shift -= indexBits;
+            entry = get((entry & addressMask) + ((iova >>> shift & indexMask) << 3));
+        }
+        return (entry & presentMask) == 0 ? 0 : 1L << shift;
     }
 }

@@ -5,6 +5,7 @@ import iommufd.api.memory.HostMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 
 /**
  * Entries of one table as words in memory. Many at a time are built in a heap array and copied, and cleared by copying zeros:
@@ -21,9 +22,12 @@ final class TableEntries {
     private final long[] scratch = new long[BLOCK];
     /** Per level, addresses of a block's leaves relative to the first. */
     private final long[][] steps;
+    /** An absent entry as it stands in memory. */
+    private final long absentWord;
 
     TableEntries(TableFormat format) {
         this.format = format;
+        absentWord = Long.reverseBytes(format.inverted);
         steps = new long[format.levels][BLOCK];
         for (int level = 0; level < format.levels; level++) {
             for (int i = 0; i < BLOCK; i++) {
@@ -46,22 +50,24 @@ final class TableEntries {
 
     long get(long slot) {
         long word = PhysicalWords.get(slot);
-        return format.bigEndian ? Long.reverseBytes(word) : word;
+        return format.bigEndian ? Long.reverseBytes(word) ^ format.inverted : word;
     }
 
     void set(long slot, long entry) {
-        PhysicalWords.set(slot, format.bigEndian ? Long.reverseBytes(entry) : entry);
+        PhysicalWords.set(slot, stored(entry));
     }
 
     /** Links a table: its content is visible before the link. */
     void publish(long slot, long entry) {
-        PhysicalWords.setRelease(slot, format.bigEndian ? Long.reverseBytes(entry) : entry);
+        PhysicalWords.setRelease(slot, stored(entry));
     }
 
     boolean compareAndSet(long slot, long expected, long desired) {
-        return format.bigEndian
-                ? PhysicalWords.compareAndSet(slot, Long.reverseBytes(expected), Long.reverseBytes(desired))
-                : PhysicalWords.compareAndSet(slot, expected, desired);
+        return PhysicalWords.compareAndSet(slot, stored(expected), stored(desired));
+    }
+
+    private long stored(long entry) {
+        return format.bigEndian ? Long.reverseBytes(entry ^ format.inverted) : entry;
     }
 
     /** Writes {@code count} leaves of {@code level} one after the other, the first being {@code entry}. */
@@ -89,7 +95,7 @@ final class TableEntries {
         }
         if (format.bigEndian) {
             for (int i = 0; i < count; i++) {
-                block[i] = Long.reverseBytes(block[i]);
+                block[i] = Long.reverseBytes(block[i] ^ format.inverted);
             }
         }
         MemorySegment.copy(block, 0, WINDOW, ValueLayout.JAVA_LONG, slot, count);
@@ -98,8 +104,12 @@ final class TableEntries {
     void clear(long slot, int count) {
         if (count < MIN_BLOCK) {
             for (int i = 0; i < count; i++) {
-                PhysicalWords.set(slot + i * 8L, 0);
+                PhysicalWords.set(slot + i * 8L, absentWord);
             }
+            return;
+        }
+        if (absentWord != 0) {
+            clearToAbsent(slot, count);
             return;
         }
         for (int done = 0; done < count; done += BLOCK) {
@@ -107,11 +117,18 @@ final class TableEntries {
         }
     }
 
+    private void clearToAbsent(long slot, int count) {
+        Arrays.fill(scratch, absentWord);
+        for (int done = 0; done < count; done += BLOCK) {
+            MemorySegment.copy(scratch, 0, WINDOW, ValueLayout.JAVA_LONG, slot + done * 8L, Math.min(BLOCK, count - done));
+        }
+    }
+
     boolean anyPresent(long slot, int count) {
         MemorySegment slice = WINDOW.asSlice(slot, count * 8L);
         long all = 0;
         for (int i = 0; i < count; i++) {
-            all |= slice.getAtIndex(ValueLayout.JAVA_LONG, i);
+            all |= slice.getAtIndex(ValueLayout.JAVA_LONG, i) ^ absentWord;
         }
         return all != 0;
     }

@@ -24,6 +24,10 @@ public final class TableFormat {
     final long dirtyValue;
     final long dirtyToggle;
     final boolean bigEndian;
+    /** Bits that are stored inverted; 0 unless {@link #bigEndian}. */
+    final long inverted;
+    /** All tables but the top one have the same number of entries. */
+    final boolean regular;
     final long inputLast;
     final long outputMask;
 
@@ -41,13 +45,17 @@ public final class TableFormat {
         dirtyValue = builder.dirtyValue;
         dirtyToggle = builder.dirtyToggle;
         bigEndian = builder.bigEndian;
+        inverted = builder.inverted;
+        int leafIndexBits = builder.leafIndexBits == 0 ? builder.indexBits : builder.leafIndexBits;
+        regular = leafIndexBits == builder.indexBits;
         inputLast = (1L << builder.inputBits) - 1;
         outputMask = (1L << builder.outputBits) - 1;
         shift = new int[levels + 1];
         tableBytesLg2 = new int[levels];
         for (int level = 0; level < levels; level++) {
-            shift[level] = granuleLg2 + level * builder.indexBits;
-            int indexBits = level < levels - 1 ? builder.indexBits : builder.inputBits - shift[level];
+            shift[level] = level == 0 ? granuleLg2 : granuleLg2 + leafIndexBits + (level - 1) * builder.indexBits;
+            int tableIndexBits = level == 0 ? leafIndexBits : builder.indexBits;
+            int indexBits = level < levels - 1 ? tableIndexBits : builder.inputBits - shift[level];
             tableBytesLg2[level] = Math.max(indexBits + 3, builder.smallestTableLg2);
         }
         shift[levels] = builder.inputBits;
@@ -108,6 +116,8 @@ public final class TableFormat {
         private long dirtyValue = -1;
         private long dirtyToggle;
         private boolean bigEndian;
+        private long inverted;
+        private int leafIndexBits;
         private long[] tableBits = {};
         private long[][] leafBits = {};
 
@@ -163,6 +173,21 @@ public final class TableFormat {
             return this;
         }
 
+        /**
+         * Entries are stored with these bits inverted, for formats whose absent entries are not zero in memory; only with
+         * {@link #bigEndian}. Everything else here speaks of entries that are not inverted.
+         */
+        public Builder inverted(long bits) {
+            inverted = bits;
+            return this;
+        }
+
+        /** Index bits of the tables of smallest leaves, where they differ from those of {@link #geometry}. */
+        public Builder leafTable(int bits) {
+            leafIndexBits = bits;
+            return this;
+        }
+
         /** Attribute bits of an entry at {@code level} that points to a table. */
         public Builder tableBits(LevelBits bits) {
             tableBits = new long[levels];
@@ -187,6 +212,9 @@ public final class TableFormat {
         public TableFormat build() {
             if (tableBits.length != levels || leafBits.length != levels) {
                 throw new IllegalStateException("tableBits and leafBits must be given, after the geometry");
+            }
+            if (inverted != 0 && !bigEndian) {
+                throw new IllegalStateException("inverted bits are for big-endian entries");
             }
             return new TableFormat(this);
         }

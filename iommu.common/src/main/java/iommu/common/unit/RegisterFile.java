@@ -9,12 +9,14 @@ import java.util.concurrent.atomic.AtomicLongArray;
 public final class RegisterFile {
     /** 64-bit words, because arrays of bytes have no atomic access. */
     private final AtomicLongArray values;
+    private final long[] afterReset;
     private final long[] writable;
     private final long[] clearOnOne;
 
     /** @param sizeBytes size of the register page or pages, a multiple of 8; everything is read-only 0 at first */
     public RegisterFile(int sizeBytes) {
         values = new AtomicLongArray(sizeBytes >>> 3);
+        afterReset = new long[sizeBytes >>> 3];
         writable = new long[sizeBytes >>> 3];
         clearOnOne = new long[sizeBytes >>> 3];
     }
@@ -28,6 +30,7 @@ public final class RegisterFile {
      */
     public void define64(int offset, long reset, long writableMask, long clearOnOneMask) {
         values.set(offset >>> 3, reset);
+        afterReset[offset >>> 3] = reset;
         writable[offset >>> 3] = writableMask;
         clearOnOne[offset >>> 3] = clearOnOneMask;
     }
@@ -35,8 +38,16 @@ public final class RegisterFile {
     /** Describes a 32-bit register; see {@link #define64}. */
     public void define32(int offset, int reset, int writableMask, int clearOnOneMask) {
         put32(offset, reset);
+        afterReset[offset >>> 3] = withHalf(afterReset[offset >>> 3], offset, reset);
         writable[offset >>> 3] = withHalf(writable[offset >>> 3], offset, writableMask);
         clearOnOne[offset >>> 3] = withHalf(clearOnOne[offset >>> 3], offset, clearOnOneMask);
+    }
+
+    /** All registers are as they were defined. */
+    public void reset() {
+        for (int i = 0; i < afterReset.length; i++) {
+            values.set(i, afterReset[i]);
+        }
     }
 
     /** Size of the register space. */

@@ -31,6 +31,14 @@ class BusErrorTest {
         WRITE_PAGES((port, iova) -> port.write(iova + 4096 - 32, BYTES, 0, 64)),
         READ((port, iova) -> port.read(iova, BYTES, 0, 64)),
         READ_PAGES((port, iova) -> port.read(iova + 4096 - 32, BYTES, 0, 64)),
+        WRITE_AFTER_MISS((port, iova) -> {
+            port.iotlb.forget(iova, iova);
+            return port.write(iova, BYTES, 0, 64);
+        }),
+        READ_AFTER_MISS((port, iova) -> {
+            port.iotlb.forget(iova, iova);
+            return port.read(iova, BYTES, 0, 64);
+        }),
         WRITE_LIST((port, iova) -> port.write(PIECES.clear().add(iova, 64).add(iova + 128, 8), BYTES, 0)),
         READ_LIST((port, iova) -> port.read(PIECES.clear().add(iova, 64).add(iova + 128, 8), BYTES, 0)),
         COMPARE_AND_SWAP((port, iova) -> {

@@ -13,8 +13,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.OptionalInt;
 import java.util.concurrent.atomic.AtomicLong;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * The protocol of {@link InvalidationLog} and {@link TranslatingPort} under fire: one-level "tables" of 64 pages, two devices
@@ -29,23 +30,26 @@ class StaleTranslationStressTest {
     private static final long RUN_NANOS = 1_200_000_000L;
     private static final long TIMEOUT_NANOS = 5_000_000_000L;
 
-    @Test
+    /** A word, and a page and a word of the next one. */
+    @ParameterizedTest
+    @ValueSource(longs = {8, 4096 + 8})
     @Timeout(30)
-    void noWriteLandsAfterTheWait() throws Exception {
-        assertThat(staleWrites(true)).isZero();
+    void noWriteLandsAfterTheWait(long lengthBytes) throws Exception {
+        assertThat(staleWrites(true, lengthBytes)).isZero();
     }
 
-    @Test
+    @ParameterizedTest
+    @ValueSource(longs = {8, 4096 + 8})
     @Timeout(60)
-    void withoutTheWaitWritesDoLand() throws Exception {
+    void withoutTheWaitWritesDoLand(long lengthBytes) throws Exception {
         long stale = 0;
         for (int attempt = 0; attempt < 20 && stale == 0; attempt++) {
-            stale = staleWrites(false);
+            stale = staleWrites(false, lengthBytes);
         }
         assertThat(stale).as("the stress catches a missing wait").isPositive();
     }
 
-    private static long staleWrites(boolean waitForPorts) throws InterruptedException {
+    private static long staleWrites(boolean waitForPorts, long lengthBytes) throws InterruptedException {
         HostMemory.backAnonymous(TABLE, 4L << 20, false);
         for (int page = 0; page < PAGES; page++) {
             PhysicalWords.set(TABLE + page * 8L, PAGES_BASE + page * 4096L | 3);
@@ -58,7 +62,7 @@ class StaleTranslationStressTest {
             OneLevelPort port = new OneLevelPort(log);
             port.open();
             long seed = i + 1;
-            devices[i] = Thread.ofPlatform().start(() -> device(port, running, moved, seed));
+            devices[i] = Thread.ofPlatform().start(() -> device(port, running, moved, seed, lengthBytes));
         }
         long stale = 0;
         long deadlineNanos = System.nanoTime() + RUN_NANOS;
@@ -88,15 +92,15 @@ class StaleTranslationStressTest {
         return stale;
     }
 
-    private static void device(OneLevelPort port, AtomicLong running, AtomicLong moved, long seed) {
+    private static void device(OneLevelPort port, AtomicLong running, AtomicLong moved, long seed, long lengthBytes) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment word = arena.allocate(ValueLayout.JAVA_LONG, 1);
+            MemorySegment bytes = arena.allocate(lengthBytes, 8);
             long state = seed;
             long done = 0;
             while (running.get() != 0) {
                 state = state * 6364136223846793005L + 1442695040888963407L;
-                long iova = (state >>> 33 & PAGES - 1) * 4096;
-                if (port.write(iova, word, 0, 8) == DmaStatus.DONE) {
+                long iova = (state >>> 33) % (PAGES - 1) * 4096;
+                if (port.write(iova, bytes, 0, lengthBytes) == DmaStatus.DONE) {
                     done++;
                 }
             }

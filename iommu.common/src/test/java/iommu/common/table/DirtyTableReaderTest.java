@@ -58,11 +58,11 @@ class DirtyTableReaderTest {
             int indexMask = (1 << format.shift[level + 1] - format.shift[level]) - 1;
             long slot = at + ((iova >>> format.shift[level]) & indexMask) * 8;
             long word = PhysicalWords.get(slot);
-            long entry = format.bigEndian ? Long.reverseBytes(word) : word;
+            long entry = format.bigEndian ? Long.reverseBytes(word) ^ format.inverted : word;
             if (format.leaf(entry, level)) {
                 if (!format.dirty(entry)) {
                     long dirty = entry ^ format.dirtyToggle;
-                    PhysicalWords.set(slot, format.bigEndian ? Long.reverseBytes(dirty) : dirty);
+                    PhysicalWords.set(slot, format.bigEndian ? Long.reverseBytes(dirty ^ format.inverted) : dirty);
                 }
                 pool.markDirty(slot);
                 return;

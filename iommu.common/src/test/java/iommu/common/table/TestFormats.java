@@ -18,6 +18,10 @@ enum TestFormats {
     BIG_ENDIAN(TableFormat.builder().geometry(12, 8, 3, 31, 52).present(2).bigEndian()
             .leaf(1 << 10, 1 << 10, 0b010).dirty(1 << 9, 1 << 9, 1 << 9)
             .tableBits(level -> 2).leafBits((level, access) -> 2 | (level > 0 ? 1 << 10 : 0))),
+    /** As {@link #BIG_ENDIAN}, with small tables of leaves below large ones, and absent entries that are not zero. */
+    INVERTED(TableFormat.builder().geometry(12, 11, 3, 42, 52).leafTable(8).present(1 << 5).bigEndian().inverted(1 << 10 | 1 << 5)
+            .leaf(1 << 10, 0, 0b010).dirty(1 << 9, 1 << 9, 1 << 9)
+            .tableBits(level -> 1 << 10 | 1 << 5).leafBits((level, access) -> level > 0 ? 1 << 5 : 1 << 10 | 1 << 5)),
     /** Five levels, no large leaves. */
     SMALL_LEAVES_ONLY(TableFormat.builder().geometry(12, 9, 5, 57, 52).present(1)
             .leaf(0, 1, 0).dirty(1 << 6, 1 << 6, 1 << 6)

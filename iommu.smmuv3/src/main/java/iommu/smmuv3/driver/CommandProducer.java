@@ -97,6 +97,29 @@ final class CommandProducer {
         }
     }
 
+    /** {@code count} commands of two words each; returns when they are done. */
+    void post(long[] words, int count) {
+        lock.lock();
+        try {
+            for (int i = 0; i < count; i++) {
+                put(words[2 * i], words[2 * i + 1]);
+            }
+            synchronize();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Ends a stalled request. */
+    void resume(int streamId, int tag, boolean retry) {
+        post(RESUME | (long) streamId << STREAM_SHIFT | (retry ? RESUME_RETRY : RESUME_ABORT), tag);
+    }
+
+    /** Aborts all stalled requests of a stream. */
+    void terminateStalls(int streamId) {
+        post(STALL_TERM | (long) streamId << STREAM_SHIFT, 0);
+    }
+
     private void post(long word0, long word1) {
         lock.lock();
         try {

@@ -10,9 +10,8 @@ import iommu.smmuv3.format.SmmuQueue;
 import iommufd.api.DmaAccess;
 import iommufd.api.dma.DmaFault;
 import iommufd.api.dma.RequesterId;
-import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.function.Consumer;
+import java.util.function.BiConsumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -26,10 +25,10 @@ final class EventReader implements AutoCloseable {
     private final String name;
     private final RegisterAccess registers;
     private final long queue;
-    private final Consumer<DmaFault> faults;
+    private final BiConsumer<long[], DmaFault> faults;
     private final InterruptHandling handling;
 
-    EventReader(String name, RegisterAccess registers, long queue, Consumer<DmaFault> faults) {
+    EventReader(String name, RegisterAccess registers, long queue, BiConsumer<long[], DmaFault> faults) {
         this.name = name;
         this.registers = registers;
         this.queue = queue;
@@ -45,11 +44,11 @@ final class EventReader implements AutoCloseable {
     /** @return whether more may be in the queue */
     private boolean readSome() {
         for (int events = 0; events < MAX_EVENTS; events++) {
-            Optional<DmaFault> fault = next();
-            if (fault.isEmpty()) {
+            long[] record = next();
+            if (record.length == 0) {
                 return false;
             }
-            faults.accept(fault.get());
+            faults.accept(record, describe(record[0], record[1], record[2]));
         }
         return true;
     }
@@ -60,7 +59,8 @@ final class EventReader implements AutoCloseable {
         handling.close();
     }
 
-    private synchronized Optional<DmaFault> next() {
+    /** @return the words of the oldest record, or nothing */
+    private synchronized long[] next() {
         int producer = (int) registers.read(EVENTQ_PROD, 4);
         int consumer = (int) registers.read(EVENTQ_CONS, 4);
         if (((producer ^ consumer) & EVENTQ_OVERFLOW) != 0) {
@@ -69,12 +69,12 @@ final class EventReader implements AutoCloseable {
             registers.write(EVENTQ_CONS, 4, consumer);
         }
         if (SmmuQueue.empty(producer, consumer, ENTRIES_LG2)) {
-            return Optional.empty();
+            return new long[0];
         }
         long slot = queue + ((long) SmmuQueue.entry(consumer, ENTRIES_LG2) << SmmuEvent.BYTES_LG2);
-        DmaFault fault = describe(PhysicalWords.get(slot), PhysicalWords.get(slot + 8), PhysicalWords.get(slot + 16));
+        long[] record = {PhysicalWords.get(slot), PhysicalWords.get(slot + 8), PhysicalWords.get(slot + 16), PhysicalWords.get(slot + 24)};
         registers.write(EVENTQ_CONS, 4, SmmuQueue.next(consumer, ENTRIES_LG2) | consumer & EVENTQ_OVERFLOW);
-        return Optional.of(fault);
+        return record;
     }
 
     private DmaFault describe(long word0, long word1, long word2) {

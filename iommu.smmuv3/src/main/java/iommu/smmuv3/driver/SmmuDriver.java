@@ -4,6 +4,7 @@ import static iommu.smmuv3.format.SmmuRegister.*;
 
 import iommu.common.table.TablePool;
 import iommu.smmuv3.format.RegisterAccess;
+import iommu.smmuv3.format.SmmuEvent;
 import iommufd.api.Errno;
 import iommufd.api.HardwareInfo;
 import iommufd.api.IommufdException;
@@ -39,6 +40,7 @@ public final class SmmuDriver implements IommuHardware, AutoCloseable {
     private final DriverOptions options;
     private final int streamIdBits;
     private final int substreamIdBits;
+    private final boolean stalls;
     private final long commandQueue;
     private final long eventQueue;
     private final long streamTable;
@@ -64,6 +66,7 @@ public final class SmmuDriver implements IommuHardware, AutoCloseable {
         int sizes = get(IDR1);
         streamIdBits = sizes & IDR1_SIDSIZE;
         substreamIdBits = sizes >>> IDR1_SSIDSIZE_SHIFT & IDR1_FIELD;
+        stalls = (get(IDR0) & IDR0_STALL_MODEL_TERMINATE) == 0;
         TableMemory memory = pool.memory();
         long[] frames = allocate(memory);
         commandQueue = frames[0];
@@ -78,16 +81,25 @@ public final class SmmuDriver implements IommuHardware, AutoCloseable {
     private void check() {
         int needed0 = IDR0_S1P | IDR0_S2P | IDR0_TTF_AARCH64 | IDR0_COHACC | IDR0_ASID16 | IDR0_VMID16
                 | IDR0_CD2L | IDR0_ST_LEVEL_2;
-        int needed5 = switch (options.granuleLg2()) {
-            case 12 -> IDR5_GRAN4K;
-            case 14 -> IDR5_GRAN16K;
-            default -> IDR5_GRAN64K;
-        };
         if ((get(IDR0) & needed0) != needed0 || (get(IDR0) & IDR0_HTTU) != IDR0_HTTU_ACCESS_AND_DIRTY
-                || (get(IDR3) & IDR3_RIL) == 0 || (get(IDR5) & needed5) == 0) {
+                || (get(IDR3) & IDR3_RIL) == 0 || !walksGranule(options.granuleLg2())) {
             throw new IommufdException(Errno.ENODEV, "%s lacks a feature this driver needs: IDR0 0x%x, IDR3 0x%x, IDR5 0x%x"
                     .formatted(name, get(IDR0), get(IDR3), get(IDR5)));
         }
+    }
+
+    /** Whether the unit walks tables of that granule, whatever the driver's own have. */
+    boolean walksGranule(int granuleLg2) {
+        return (get(IDR5) & switch (granuleLg2) {
+            case 12 -> IDR5_GRAN4K;
+            case 14 -> IDR5_GRAN16K;
+            default -> IDR5_GRAN64K;
+        }) != 0;
+    }
+
+    /** Whether the size of a valid leaf may change without taking it away first (§3.21.1, BBML). */
+    boolean resizesInPlace() {
+        return (get(IDR3) & IDR3_BBML) == IDR3_BBML2;
     }
 
     /** All or nothing. */
@@ -179,11 +191,18 @@ public final class SmmuDriver implements IommuHardware, AutoCloseable {
         events.drain();
     }
 
-    private void report(DmaFault fault) {
+    private void report(long[] record, DmaFault fault) {
         SmmuEndpoint endpoint = endpoints.get(fault.requesterId().value());
         if (endpoint != null) {
-            endpoint.faults().unrecoverable(fault);
+            endpoint.event(record, fault);
+        } else if ((record[1] & SmmuEvent.STALL) != 0) {
+            commands.resume(fault.requesterId().value(), (int) (record[1] & SmmuEvent.STALL_TAG), false);
         }
+    }
+
+    /** Whether faulting requests wait for user space. */
+    boolean stalls() {
+        return stalls;
     }
 
     /** {@code struct iommu_hw_info_arm_smmuv3}. */

@@ -1,11 +1,14 @@
 package iommu.smmuv3.driver;
 
+import iommu.smmuv3.format.SmmuEvent;
 import iommu.smmuv3.format.StreamTableEntry;
 import iommufd.api.Errno;
+import iommufd.api.FaultResponse;
 import iommufd.api.HardwareInfo;
 import iommufd.api.IommufdException;
 import iommufd.api.NestedTable;
 import iommufd.api.ViommuTable;
+import iommufd.api.dma.DmaFault;
 import iommufd.api.dma.EndpointDescription;
 import iommufd.api.dma.Pasid;
 import iommufd.api.hardware.FaultSink;
@@ -14,14 +17,19 @@ import iommufd.api.hardware.HardwareEndpoint;
 import iommufd.api.hardware.HardwarePort;
 import iommufd.api.hardware.HardwareViommu;
 import iommufd.api.hardware.NestedDomain;
+import iommufd.api.hardware.PageRequest;
 import iommufd.api.hardware.PageResponse;
 import iommufd.api.hardware.PagingDomain;
 import iommufd.api.hardware.PagingOptions;
 import iommufd.api.hardware.ReservedRegion;
+import iommufd.api.hardware.SharedDomain;
+import iommufd.api.memory.StageTwoTable;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -33,9 +41,10 @@ import org.slf4j.LoggerFactory;
 final class SmmuEndpoint implements HardwareEndpoint {
     private static final Logger LOG = LoggerFactory.getLogger(SmmuEndpoint.class);
     private static final long CLOSE_NANOS = 5_000_000_000L;
+    private static final int SHARED_GRANULE_LG2 = 12;
 
     /** What requests without PASID go through. */
-    private enum Unnamed { BLOCKED, STAGE1, STAGE2 }
+    private enum Unnamed { BLOCKED, STAGE1, STAGE2, NESTED }
 
     private final SmmuDriver driver;
     private final EndpointDescription description;
@@ -49,6 +58,10 @@ final class SmmuEndpoint implements HardwareEndpoint {
     /** Only while a first stage is attached. */
     private Optional<ContextTable> contexts = Optional.empty();
     private boolean released;
+    /** Whose guest's entry is attached. */
+    private volatile Optional<SmmuViommu> guest = Optional.empty();
+    /** PASIDs of requests that wait for an answer, by their tokens. */
+    private final Map<Integer, Integer> pending = new ConcurrentHashMap<>();
 
     SmmuEndpoint(SmmuDriver driver, EndpointDescription description, FaultSink faults) {
         this.driver = driver;
@@ -58,8 +71,31 @@ final class SmmuEndpoint implements HardwareEndpoint {
         substreamIdBits = driver.prefersStage2() ? 0 : Math.min(description.pasidBits(), driver.substreamIdBits());
     }
 
-    FaultSink faults() {
-        return faults;
+    int streamId() {
+        return streamId;
+    }
+
+    /** An event of this stream. Called from any thread, with no lock. */
+    void event(long[] record, DmaFault fault) {
+        if ((record[1] & SmmuEvent.STALL) != 0) {
+            stalled(record, fault);
+            return;
+        }
+        guest.ifPresent(viommu -> viommu.report(this, record));
+        faults.unrecoverable(fault);
+    }
+
+    /** A group has one request: the token of a stall is its number. */
+    private void stalled(long[] record, DmaFault fault) {
+        int tag = (int) (record[1] & SmmuEvent.STALL_TAG);
+        int pasid = fault.pasid().orElse(Pasid.NONE);
+        pending.put(tag, pasid);
+        PageRequest request = new PageRequest(pasid, tag, fault.iova() & -DriverOptions.PAGE_BYTES, fault.access(),
+                (record[1] & SmmuEvent.INSTRUCTION) != 0, (record[1] & SmmuEvent.PRIVILEGED) != 0, true);
+        if (!faults.pageRequest(request) && pending.remove(tag, pasid)) {
+            faults.unrecoverable(fault);
+            driver.commands().resume(streamId, tag, false);
+        }
     }
 
     @Override
@@ -81,18 +117,46 @@ final class SmmuEndpoint implements HardwareEndpoint {
         return new SmmuPagingDomain(driver, stage2, options, driver.granuleLg2());
     }
 
+    /** A hypervisor's stage 2 as it is. */
+    @Override
+    public SharedDomain allocateShared(PagingOptions options, StageTwoTable table) {
+        if (table.format() != StageTwoTable.Format.ARM_STAGE_2 || !driver.walksGranule(SHARED_GRANULE_LG2) || options.dirtyTracking()) {
+            throw new IommufdException(Errno.EOPNOTSUPP, "%s cannot walk a table of format %s%s".formatted(driver.name(), table.format(),
+                    options.dirtyTracking() ? " with dirty tracking" : ""));
+        }
+        if (options.pasid()) {
+            throw new IommufdException(Errno.EOPNOTSUPP, "a second stage cannot be attached to PASIDs");
+        }
+        return new SmmuPagingDomain(driver, options.nestParent(), SHARED_GRANULE_LG2, table.root());
+    }
+
     @Override
     public NestedDomain allocateNested(PagingDomain parent, NestedTable table) {
-        throw new IommufdException(Errno.EOPNOTSUPP, "this driver makes no nested domains");
+        throw new IommufdException(Errno.EOPNOTSUPP, "nested tables of an SMMUv3 belong to a vIOMMU");
     }
 
     @Override
     public HardwareViommu allocateViommu(PagingDomain parent, ViommuTable table) {
-        throw new IommufdException(Errno.EOPNOTSUPP, "this driver makes no vIOMMUs");
+        if (!offersViommu(table.type())) {
+            throw new IommufdException(Errno.EOPNOTSUPP, "this SMMUv3 has no vIOMMU of type 0x%x".formatted(table.type()));
+        }
+        if (!(parent instanceof SmmuPagingDomain second) || !second.belongsTo(driver) || !second.stage2()) {
+            throw new IommufdException(Errno.EINVAL, "a vIOMMU of an SMMUv3 stands on a second stage of " + driver.name());
+        }
+        return new SmmuViommu(driver, second);
+    }
+
+    @Override
+    public boolean offersViommu(int type) {
+        return type == SmmuViommu.TYPE;
     }
 
     @Override
     public void attach(int pasid, HardwareDomain domain) {
+        if (domain instanceof SmmuNestedDomain nested) {
+            attachNested(pasid, nested);
+            return;
+        }
         if (!(domain instanceof SmmuPagingDomain paging) || !paging.belongsTo(driver)) {
             throw new IommufdException(Errno.EINVAL, "the domain is none of " + driver.name());
         }
@@ -106,6 +170,28 @@ final class SmmuEndpoint implements HardwareEndpoint {
             } else {
                 attachStage1(paging);
             }
+        } finally {
+            freeUnusedContexts();
+            lock.unlock();
+        }
+    }
+
+    private void attachNested(int pasid, SmmuNestedDomain domain) {
+        if (!domain.viommu().belongsTo(driver) || pasid != Pasid.NONE) {
+            throw new IommufdException(Errno.EINVAL, "a guest's stream table entry is for all requests of an endpoint of its SMMUv3");
+        }
+        lock.lock();
+        try {
+            checkHeld();
+            if (!pasids.isEmpty()) {
+                throw new IommufdException(Errno.EBUSY, description.requesterId() + " has PASIDs attached");
+            }
+            if (domain.translates() && !domain.viommu().knows(this)) {
+                throw new IommufdException(Errno.ENOENT, "the guest has no number for " + description.requesterId());
+            }
+            driver.streams().replace(streamId, domain.streamTableEntry());
+            unnamed = Unnamed.NESTED;
+            guest = Optional.of(domain.viommu());
         } finally {
             freeUnusedContexts();
             lock.unlock();
@@ -126,6 +212,7 @@ final class SmmuEndpoint implements HardwareEndpoint {
         }
         driver.streams().replace(streamId, domain.streamTableEntry());
         unnamed = Unnamed.STAGE2;
+        guest = Optional.empty();
     }
 
     private void attachStage1(SmmuPagingDomain domain) {
@@ -150,6 +237,7 @@ final class SmmuEndpoint implements HardwareEndpoint {
             }
         }
         unnamed = Unnamed.STAGE1;
+        guest = Optional.empty();
     }
 
     private void attachPasid(int pasid, SmmuPagingDomain domain) {
@@ -160,7 +248,7 @@ final class SmmuEndpoint implements HardwareEndpoint {
             throw new IommufdException(Errno.EINVAL, "PASID %d is outside 1..%d; 0 serves requests without"
                     .formatted(pasid, (1 << substreamIdBits) - 1));
         }
-        if (domain.stage2() || unnamed == Unnamed.STAGE2) {
+        if (domain.stage2() || unnamed == Unnamed.STAGE2 || unnamed == Unnamed.NESTED) {
             throw new IommufdException(Errno.EINVAL, "PASIDs need first stages, and none but one under requests without PASID");
         }
         ContextTable table = contexts();
@@ -209,6 +297,7 @@ final class SmmuEndpoint implements HardwareEndpoint {
             }
             if (pasid == Pasid.NONE) {
                 unnamed = Unnamed.BLOCKED;
+                guest = Optional.empty();
                 if (pasids.isEmpty()) {
                     driver.streams().block(streamId);
                 } else {
@@ -243,7 +332,9 @@ final class SmmuEndpoint implements HardwareEndpoint {
 
     @Override
     public void respond(PageResponse response) {
-        // This unit never asks for pages: there is nothing to end.
+        if (pending.remove(response.groupIndex(), response.pasid())) {
+            driver.commands().resume(streamId, response.groupIndex(), response.response() == FaultResponse.SUCCESS);
+        }
     }
 
     @Override
@@ -255,6 +346,9 @@ final class SmmuEndpoint implements HardwareEndpoint {
             }
             released = true;
             driver.streams().block(streamId);
+            if (driver.stalls()) {
+                driver.commands().terminateStalls(streamId);
+            }
             for (HardwarePort port : ports) {
                 if (!port.close(CLOSE_NANOS)) {
                     LOG.warn("a DMA request of {} has been inside for more than {} s", description.requesterId(),

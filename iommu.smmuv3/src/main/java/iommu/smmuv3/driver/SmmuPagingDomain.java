@@ -11,8 +11,9 @@ import iommufd.api.IovaRange;
 import iommufd.api.hardware.DirtySink;
 import iommufd.api.hardware.DirtyTracking;
 import iommufd.api.hardware.DomainGeometry;
-import iommufd.api.hardware.PagingDomain;
+import iommufd.api.hardware.IopteResizing;
 import iommufd.api.hardware.PagingOptions;
+import iommufd.api.hardware.SharedDomain;
 import iommufd.api.memory.PinnedRuns;
 import java.util.Optional;
 
@@ -20,7 +21,7 @@ import java.util.Optional;
  * A page table of one stage: first with an ASID, or second with a VMID. Changes are serialized by the engine; everything else
  * may run beside them.
  */
-final class SmmuPagingDomain implements PagingDomain {
+final class SmmuPagingDomain implements SharedDomain {
     private static final long INPUT_SIZE_BITS = 64 - StageFormats.ADDRESS_BITS;
     private static final long ADDRESS_BITS_ENCODED = 5;
 
@@ -51,12 +52,30 @@ final class SmmuPagingDomain implements PagingDomain {
         }
     }
 
+    /** A hypervisor's stage 2. @throws IommufdException ENOMEM if there is no VMID left */
+    SmmuPagingDomain(SmmuDriver driver, boolean nestParent, int granuleLg2, long root) {
+        this.driver = driver;
+        this.granuleLg2 = granuleLg2;
+        this.nestParent = nestParent;
+        stage2 = true;
+        tracksDirty = false;
+        TableFormat format = StageFormats.stage2(granuleLg2, false);
+        table = RadixTable.foreign(format, driver.pool(), root);
+        geometry = new DomainGeometry(new IovaRange(0, format.inputLast()), format.pageSizes());
+        id = ids().allocate();
+    }
+
     private IdSpace ids() {
         return stage2 ? driver.vmids() : driver.asids();
     }
 
     boolean belongsTo(SmmuDriver other) {
         return driver == other;
+    }
+
+    /** ASID or VMID. */
+    int id() {
+        return id;
     }
 
     boolean stage2() {
@@ -71,6 +90,7 @@ final class SmmuPagingDomain implements PagingDomain {
                 | ContextDescriptor.TTB0_CACHEABLE | ContextDescriptor.EPD1 | ContextDescriptor.VALID
                 | ADDRESS_BITS_ENCODED << ContextDescriptor.IPS_SHIFT | ContextDescriptor.AA64 | ContextDescriptor.R
                 | ContextDescriptor.A | ContextDescriptor.ASET | (long) id << ContextDescriptor.ASID_SHIFT
+                | (driver.stalls() ? ContextDescriptor.S : 0)
                 | (tracksDirty ? ContextDescriptor.HA | ContextDescriptor.HD : 0);
         words[1] = table.root();
         words[3] = ContextDescriptor.MAIR;
@@ -116,7 +136,7 @@ final class SmmuPagingDomain implements PagingDomain {
         }
         if (table.hasUnlinked()) {
             // Leaves took the place of empty tables, which hardware may still hold.
-            invalidate(iova, iova + runs.totalBytes() - 1, false);
+            invalidateEntries(iova, iova + runs.totalBytes() - 1, false);
             table.recycle();
         }
     }
@@ -130,7 +150,7 @@ final class SmmuPagingDomain implements PagingDomain {
         long bytes = table.unmap(iova, last);
         boolean tables = table.hasUnlinked();
         if (bytes != 0 || tables) {
-            invalidate(iova, last, !tables);
+            invalidateEntries(iova, last, !tables);
             table.recycle();
         }
         return bytes;
@@ -141,7 +161,14 @@ final class SmmuPagingDomain implements PagingDomain {
         return Long.compareUnsigned(lastIova, last) > 0 ? last : lastIova;
     }
 
-    private void invalidate(long first, long last, boolean leafOnly) {
+    @Override
+    public void invalidate(long first, long last, boolean tables) {
+        if (Long.compareUnsigned(first, geometry.aperture().last()) <= 0) {
+            invalidateEntries(first, clamped(last), !tables);
+        }
+    }
+
+    private void invalidateEntries(long first, long last, boolean leafOnly) {
         if (stage2) {
             driver.commands().invalidateStage2(id, first, last, granuleLg2, leafOnly, nestParent);
         } else {
@@ -167,6 +194,12 @@ final class SmmuPagingDomain implements PagingDomain {
         return tracksDirty ? Optional.of(new DirtyDescriptors()) : Optional.empty();
     }
 
+    /** Level 2 of break-before-make: the size of a valid entry may change in place. */
+    @Override
+    public Optional<IopteResizing> resizing() {
+        return driver.resizesInPlace() && !table.isForeign() ? Optional.of(new Resizing()) : Optional.empty();
+    }
+
     @Override
     public void close() {
         invalidateAll();
@@ -190,8 +223,43 @@ final class SmmuPagingDomain implements PagingDomain {
         public void read(long iova, long lastIova, boolean clear, DirtySink sink) {
             long last = clamped(lastIova);
             if (Long.compareUnsigned(iova, last) <= 0 && reader.read(iova, last, clear, sink) && clear) {
-                invalidate(iova, last, true);   // cached as writable: the next write must walk again
+                invalidateEntries(iova, last, true);   // cached as writable: the next write must walk again
             }
+        }
+    }
+
+    private final class Resizing implements IopteResizing {
+        @Override
+        public long split(long iova, long lastIova, long pageBytes) {
+            try {
+                return table.split(iova, lastIova, pageBytes);
+            } finally {
+                invalidateAround(iova, lastIova);
+            }
+        }
+
+        @Override
+        public long merge(long iova, long lastIova) {
+            long merged = table.merge(iova, lastIova);
+            if (table.hasMerged()) {
+                invalidateAround(iova, lastIova);
+                table.finishMerge();
+                table.recycle();
+            }
+            return merged;
+        }
+
+        /** An entry that was split may reach beyond the range. */
+        private void invalidateAround(long iova, long lastIova) {
+            if (Long.compareUnsigned(iova, geometry.aperture().last()) <= 0) {
+                long inside = Long.highestOneBit(geometry.pageSizes()) - 1;
+                invalidateEntries(iova & ~inside, clamped(lastIova | inside), false);
+            }
+        }
+
+        @Override
+        public long entryBytes(long iova) {
+            return table.leafBytes(iova);
         }
     }
 }

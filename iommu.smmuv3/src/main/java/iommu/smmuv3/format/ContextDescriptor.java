@@ -35,6 +35,10 @@ public final class ContextDescriptor {
     public static final long TBI0 = 1L << 38;
     /** Word 0: addresses above: the top byte is ignored. */
     public static final long TBI1 = 1L << 39;
+    /** Word 0: writable pages are not executable. */
+    public static final long WXN = 1L << 36;
+    /** Word 0: privileged requests do not access data that unprivileged ones may. */
+    public static final long PAN = 1L << 40;
     /** Word 0: tables are VMSAv8-64. */
     public static final long AA64 = 1L << 41;
     /** Word 0: hardware updates the dirty state; needs {@link #HA}. */
@@ -51,6 +55,10 @@ public final class ContextDescriptor {
     public static final long ASET = 1L << 47;
     /** Word 0: shift of the ASID. */
     public static final int ASID_SHIFT = 48;
+    /** Words 1 and 2: permissions in table descriptors are ignored. */
+    public static final long HAD = 1L << 1;
+    /** Words 1 and 2: no unprivileged access. */
+    public static final long E0PD = 1L << 2;
     /** Words 1 and 2: translation tables. */
     public static final long TTB = 0x00FF_FFFF_FFFF_FFF0L;
     /** Word 3: memory attributes; index 0 is normal write-back memory, index 1 device memory. */
@@ -96,7 +104,7 @@ public final class ContextDescriptor {
         };
     }
 
-    /** Bits of an address that IPS, S2PS or OAS allows; larger values are as 48 bits, the most this model has. */
+    /** Bits of an address that IPS, S2PS or OAS allows; larger values are as 52 bits, the most this model has. */
     public static int addressBits(int encoded) {
         return switch (encoded) {
             case 0 -> 32;
@@ -104,7 +112,8 @@ public final class ContextDescriptor {
             case 2 -> 40;
             case 3 -> 42;
             case 4 -> 44;
-            default -> 48;
+            case 5 -> 48;
+            default -> 52;
         };
     }
 }

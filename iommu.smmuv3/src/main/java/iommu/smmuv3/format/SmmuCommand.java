@@ -27,17 +27,51 @@ public final class SmmuCommand {
     public static final int TLBI_NH_VA = 0x12;
     /** §4.4.2.3. */
     public static final int TLBI_NH_VAA = 0x13;
+    /** §4.4.2.7. */
+    public static final int TLBI_EL2_ALL = 0x20;
+    /** §4.4.2.10. */
+    public static final int TLBI_EL2_ASID = 0x21;
+    /** §4.4.2.8. */
+    public static final int TLBI_EL2_VA = 0x22;
+    /** §4.4.2.9. */
+    public static final int TLBI_EL2_VAA = 0x23;
     /** §4.4.3.2. */
     public static final int TLBI_S12_VMALL = 0x28;
     /** §4.4.3.1. */
     public static final int TLBI_S2_IPA = 0x2a;
     /** §4.4.4. */
     public static final int TLBI_NSNH_ALL = 0x30;
+    /** §4.5.1. */
+    public static final int ATC_INV = 0x40;
+    /** §4.5.2. */
+    public static final int PRI_RESP = 0x41;
+    /** §4.7.1. */
+    public static final int RESUME = 0x44;
+    /** §4.7.2. */
+    public static final int STALL_TERM = 0x45;
     /** §4.7.3. */
     public static final int SYNC = 0x46;
 
     /** Word 0: the command names a Secure stream, which this queue may not. */
     public static final long SECURE_STREAM = 1L << 10;
+    /** Word 0: SubstreamID is valid. */
+    public static final long SUBSTREAM_VALID = 1L << 11;
+    /** Word 0 of ATC_INV: translations of all PASIDs. */
+    public static final long ATC_GLOBAL = 1L << 9;
+    /** Word 1 of ATC_INV: log2 of the 4 KiB pages. */
+    public static final long ATC_SIZE = 0x3f;
+    /** {@link #ATC_SIZE} of everything. */
+    public static final int ATC_SIZE_ALL = 52;
+    /** Word 1 of PRI_RESP: the group. */
+    public static final long PRI_GROUP = 0x1ff;
+    /** Word 1 of PRI_RESP: shift of the answer: 0 failure, 1 invalid, 2 success. */
+    public static final int PRI_ANSWER_SHIFT = 12;
+    /** Word 0 of RESUME: the request is tried again. */
+    public static final long RESUME_RETRY = 1L << 12;
+    /** Word 0 of RESUME: the request is aborted, not completed with zeros. */
+    public static final long RESUME_ABORT = 1L << 13;
+    /** Word 1 of RESUME: the request's token. */
+    public static final long RESUME_TAG = 0xffff;
     /** Word 0: shift of StreamID. */
     public static final int STREAM_SHIFT = 32;
     /** Word 0: shift of SubstreamID, 20 bits. */
@@ -81,6 +115,8 @@ public final class SmmuCommand {
     public static final int CERROR_ILL = 1;
     /** CMDQ_CONS.ERR: the command could not be read. */
     public static final int CERROR_ABT = 2;
+    /** CMDQ_CONS.ERR: a device did not answer an ATC_INV before this SYNC. */
+    public static final int CERROR_ATC_INV_SYNC = 3;
 
     private SmmuCommand() {}
 

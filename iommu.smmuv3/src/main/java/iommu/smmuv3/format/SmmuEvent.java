@@ -10,8 +10,12 @@ public enum SmmuEvent {
     F_STE_FETCH(0x03, DmaFault.Kind.EXTERNAL_ABORT, "the stream table entry lies where there is no memory"),
     /** §7.3.5. */
     C_BAD_STE(0x04, DmaFault.Kind.CONFIGURATION, "the stream table entry is invalid"),
+    /** §7.3.6. */
+    F_BAD_ATS_TREQ(0x05, DmaFault.Kind.BLOCKED, "the stream may not ask for translations"),
     /** §7.3.7. */
     F_STREAM_DISABLED(0x06, DmaFault.Kind.BLOCKED, "the stream takes no such requests without, or with, SubstreamID"),
+    /** §7.3.8. */
+    F_TRANSL_FORBIDDEN(0x07, DmaFault.Kind.BLOCKED, "the stream may not use translated addresses"),
     /** §7.3.9. */
     C_BAD_SUBSTREAMID(0x08, DmaFault.Kind.BLOCKED, "the stream has no such SubstreamID"),
     /** §7.3.10. */
@@ -42,12 +46,22 @@ public enum SmmuEvent {
     public static final int SUBSTREAM_SHIFT = 12;
     /** Word 0: shift of StreamID. */
     public static final int STREAM_SHIFT = 32;
+    /** Word 1: token of a stalled request. */
+    public static final long STALL_TAG = 0xffff;
+    /** Word 1: the request is stalled. */
+    public static final long STALL = 1L << 31;
+    /** Word 1: the request was privileged. */
+    public static final long PRIVILEGED = 1L << 33;
+    /** Word 1: the request was an instruction fetch. */
+    public static final long INSTRUCTION = 1L << 34;
     /** Word 1: the request was a read. */
     public static final long READ = 1L << 35;
     /** Word 1: the fault is of stage 2. */
     public static final long STAGE2 = 1L << 39;
     /** Word 1: shift of the class. */
     public static final int CLASS_SHIFT = 40;
+    /** Mask of the class once shifted down. */
+    public static final int CLASS_MASK = 3;
     /** Class: fetching a context descriptor. */
     public static final int CLASS_CD = 0;
     /** Class: fetching a stage 1 descriptor. */
@@ -96,6 +110,11 @@ public enum SmmuEvent {
 
     /** Whether the record has the request's address and direction. */
     public boolean hasInputAddress() {
+        return this == F_TRANSL_FORBIDDEN || this == F_BAD_ATS_TREQ || hasAttributes();
+    }
+
+    /** Whether the record says if the request was privileged or a fetch. */
+    public boolean hasAttributes() {
         return number >= F_WALK_EABT.number;
     }
 

@@ -48,9 +48,29 @@ public final class StreamTableEntry {
     public static final int S1DSS_BYPASS = 1;
     /** S1DSS: by context descriptor 0. */
     public static final int S1DSS_SUBSTREAM0 = 2;
+    /** Word 1: automatic page responses have the request's PASID. */
+    public static final long PPAR = 1L << 18;
     /** Word 1: stage 1 stalls are disabled. */
     public static final long S1STALLD = 1L << 27;
 
+    /** Word 1: shift of EATS, 2 bits. */
+    public static final int EATS_SHIFT = 28;
+    /** EATS: devices get no translations. */
+    public static final int EATS_NONE = 0;
+    /** EATS: devices get translations by all stages. */
+    public static final int EATS_FULL = 1;
+    /** EATS: devices get translations by stage 1. */
+    public static final int EATS_SPLIT = 2;
+    /** Word 1: shift of STRW, 2 bits. */
+    public static final int STRW_SHIFT = 30;
+    /** STRW: hypervisor. */
+    public static final int STRW_EL2 = 2;
+    /** Word 1: shift of PRIVCFG, 2 bits. */
+    public static final int PRIVCFG_SHIFT = 48;
+    /** Word 1: shift of INSTCFG, 2 bits. */
+    public static final int INSTCFG_SHIFT = 50;
+    /** PRIVCFG: privileged; INSTCFG: instruction. */
+    public static final int OVERRIDE_ON = 3;
     /** Word 2: VMID. */
     public static final long S2VMID = 0xffff;
     /** Word 2: shift of S2T0SZ, 6 bits. */

@@ -10,15 +10,25 @@ final class FaultNote {
 
     /** The port's SubstreamID, or negative. */
     private final int substream;
+    private boolean privileged;
+    private boolean instruction;
     private SmmuEvent event = SmmuEvent.C_BAD_STE;
     private boolean eventful;
     private DmaFault.Kind kind = DmaFault.Kind.BLOCKED;
     private boolean silent;
+    private boolean stalls;
+    private boolean completes;
     private long syndrome;
     private long address;
 
     FaultNote(int substream) {
         this.substream = substream;
+    }
+
+    /** What requests are, after the stream's overrides. @param fetches whether reads are instruction fetches */
+    void attributes(boolean isPrivileged, boolean fetches) {
+        privileged = isPrivileged;
+        instruction = fetches;
     }
 
     /** A structure that is merely not valid: nothing is attached. */
@@ -30,6 +40,7 @@ final class FaultNote {
 
     /** The request is aborted without an event. */
     long silently() {
+        clear();
         eventful = false;
         silent = true;
         return REFUSED;
@@ -37,13 +48,25 @@ final class FaultNote {
 
     /** A configuration event without addresses. */
     long configuration(SmmuEvent configurationEvent, boolean recorded) {
+        clear();
         event = configurationEvent;
         eventful = true;
         kind = configurationEvent.kind();
         silent = !recorded;
+        return REFUSED;
+    }
+
+    /** The noted event is recorded, whatever was said before. */
+    long recordAnyway() {
+        silent = false;
+        return REFUSED;
+    }
+
+    private void clear() {
+        stalls = false;
+        completes = false;
         syndrome = 0;
         address = 0;
-        return REFUSED;
     }
 
     /** A structure could not be fetched. */
@@ -60,21 +83,29 @@ final class FaultNote {
         return REFUSED;
     }
 
-    /** Stage 1 refused the request's own address. */
-    long stage1(SmmuEvent translationEvent, boolean recorded) {
-        configuration(translationEvent, recorded);
+    /**
+     * Stage 1 refused the request's own address.
+     *
+     * @param stalling whether the request waits for software
+     * @param aborting whether it is aborted, not completed with zeros, if it does not
+     */
+    long stage1(SmmuEvent translationEvent, boolean recorded, boolean stalling, boolean aborting) {
+        configuration(translationEvent, recorded || stalling);
         syndrome = syndrome(false, SmmuEvent.CLASS_IN);
+        stalls = stalling;
+        completes = !aborting;
         return REFUSED;
     }
 
-    /** Stage 2 refused an intermediate address. */
-    long stage2(SmmuEvent translationEvent, int eventClass, boolean tableRead, long ipa, boolean recorded) {
-        configuration(translationEvent, recorded);
+    /** Stage 2 refused an intermediate address. @param stalling as in {@link #stage1} */
+    long stage2(SmmuEvent translationEvent, int eventClass, boolean tableRead, long ipa, boolean recorded, boolean stalling) {
+        configuration(translationEvent, recorded || stalling);
         syndrome = syndrome(true, eventClass);
         if (translationEvent == SmmuEvent.F_PERMISSION && eventClass == SmmuEvent.CLASS_TT && tableRead) {
             syndrome |= SmmuEvent.TT_READ;
         }
         address = ipa & SmmuEvent.IPA;
+        stalls = stalling;
         return REFUSED;
     }
 
@@ -100,6 +131,26 @@ final class FaultNote {
         return !silent;
     }
 
+    /** Whether the request waits until software says what becomes of it. */
+    boolean stalls() {
+        return stalls;
+    }
+
+    /** Whether the request, if it does not stall, is completed as if there were zeros. */
+    boolean completes() {
+        return completes;
+    }
+
+    /** Whether stage 2 refused. */
+    boolean ofStage2() {
+        return (syndrome & SmmuEvent.STAGE2) != 0;
+    }
+
+    /** What the refused access was for. */
+    int eventClass() {
+        return (int) (syndrome >>> SmmuEvent.CLASS_SHIFT) & SmmuEvent.CLASS_MASK;
+    }
+
     /** First word of the record. */
     long word0(int streamId) {
         long word = event.number() | (long) streamId << SmmuEvent.STREAM_SHIFT;
@@ -111,7 +162,11 @@ final class FaultNote {
 
     /** Second word of the record. */
     long word1(boolean read) {
-        return event.hasInputAddress() && read ? syndrome | SmmuEvent.READ : syndrome;
+        long direction = event.hasInputAddress() && read ? SmmuEvent.READ : 0;
+        if (!event.hasAttributes()) {
+            return syndrome | direction;
+        }
+        return syndrome | direction | (privileged ? SmmuEvent.PRIVILEGED : 0) | (instruction && read ? SmmuEvent.INSTRUCTION : 0);
     }
 
     /** Third word of the record. */

@@ -2,9 +2,7 @@ package iommu.smmuv3.unit;
 
 import static iommu.smmuv3.format.SmmuRegister.*;
 
-import iommu.common.unit.PhysicalWords;
 import iommu.common.unit.RegisterFile;
-import iommufd.api.memory.HostMemory;
 
 /**
  * Global errors (IHI 0070, §7.5) and messages for them: an error is active while its bits in GERROR and GERRORN differ.
@@ -14,9 +12,13 @@ final class GlobalErrors {
     private static final SmmuInterrupts.Line[] LINES = SmmuInterrupts.Line.values();
 
     private final RegisterFile registers;
+    private final SmmuBus bus;
+    private final SmmuInterrupts interrupts;
 
-    GlobalErrors(RegisterFile registers) {
+    GlobalErrors(RegisterFile registers, SmmuBus bus, SmmuInterrupts interrupts) {
         this.registers = registers;
+        this.bus = bus;
+        this.interrupts = interrupts;
     }
 
     boolean active(int error) {
@@ -45,22 +47,16 @@ final class GlobalErrors {
 
     /** Writes a message. @return false if there is no memory */
     boolean send(long address, int payload) {
-        if (address == 0) {
-            return true;
-        }
-        if (!HostMemory.isBacked(address)) {
-            return false;
-        }
-        PhysicalWords.setInt(address, payload);
-        return true;
+        return address == 0 || bus.message(address, payload);
     }
 
     static int bit(SmmuInterrupts.Line line) {
         return 1 << line.ordinal();
     }
 
-    /** Raises the lines of a mask; the caller holds no lock. */
-    static void raise(SmmuInterrupts interrupts, int lines) {
+    /** Raises the lines of a mask, after the messages that wait; the caller holds no lock. */
+    void signal(int lines) {
+        bus.deliver();
         for (int left = lines; left != 0; left &= left - 1) {
             interrupts.raised(LINES[Integer.numberOfTrailingZeros(left)]);
         }

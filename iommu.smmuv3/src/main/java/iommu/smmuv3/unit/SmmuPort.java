@@ -8,8 +8,10 @@ import iommu.smmuv3.format.SmmuEvent;
 import iommufd.api.DmaAccess;
 import iommufd.api.dma.DmaFault;
 import iommufd.api.dma.RequesterId;
+import iommufd.api.hardware.AtsPort;
 import iommufd.api.memory.FarMemory;
 import iommufd.api.memory.HostMemory;
+import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
@@ -25,6 +27,7 @@ final class SmmuPort extends TranslatingPort {
     private static final long OFFSET = (1L << Iotlb.SMALL_PAGE_LG2) - 1;
 
     private final SmmuUnit unit;
+    private final SmmuBus bus;
     private final RequesterId requesterId;
     private final int substreamId;
     private final FaultNote note;
@@ -35,10 +38,16 @@ final class SmmuPort extends TranslatingPort {
     private int grainLg2 = Iotlb.SMALL_PAGE_LG2;
     /** log2 of the largest page of which 2 MiB pieces are in the IOTLB, or 0. */
     private int hugeLg2;
+    /** Whether translations in the IOTLB count for every ASID. */
+    private boolean hasGlobal;
+    private long refusedAt;
+    private long missed = SmmuBus.NOWHERE;
+    private Optional<StalledRequests.Stall> stall = Optional.empty();
 
     SmmuPort(SmmuUnit unit, RequesterId requesterId, int substreamId) {
         super(unit.log(), unit.farPath());
         this.unit = unit;
+        bus = unit.bus();
         this.requesterId = requesterId;
         this.substreamId = substreamId;
         note = new FaultNote(substreamId);
@@ -72,20 +81,15 @@ final class SmmuPort extends TranslatingPort {
             pageLg2 = Math.min(pageLg2, stage2.pageLg2);
             rights &= stage2.rights;
         }
-        if (output >= HostMemory.SIZE_BYTES) {
-            return behindTheWindow(output);
-        }
+        hasGlobal |= stage1.global;
         // With TBI one page has many names, but invalidations know only the canonical one.
-        if (canonical == iova) {
-            remember(iova, output, inputLg2, pageLg2, rights);
-        }
-        return output;
+        return reach(iova, output, inputLg2, pageLg2, canonical == iova ? rights : 0);
     }
 
     private long walkPastStage1(long iova, int accessBit) {
         StreamConfiguration stream = configuration;
-        if (iova >>> StreamConfiguration.OUTPUT_BITS != 0) {
-            return stream.silentOutsideOutput() ? note.silently() : note.stage1(SmmuEvent.F_ADDR_SIZE, true);
+        if (iova >>> stream.outputBits != 0) {
+            return stream.silentOutsideOutput() ? note.silently() : note.stage1(SmmuEvent.F_ADDR_SIZE, true, false, true);
         }
         long output = iova;
         int pageLg2 = Iotlb.LARGE_PAGE_LG2;
@@ -98,11 +102,33 @@ final class SmmuPort extends TranslatingPort {
             pageLg2 = stage2.pageLg2;
             rights = stage2.rights;
         }
-        if (output >= HostMemory.SIZE_BYTES) {
+        return reach(iova, output, pageLg2, pageLg2, rights);
+    }
+
+    /**
+     * From the bus to memory.
+     *
+     * @param rights to be remembered; 0 for none
+     */
+    private long reach(long iova, long output, int inputLg2, int pageLg2, int rights) {
+        long at = output;
+        int wholeLg2 = pageLg2;
+        if (!bus.isHost()) {
+            at = bus.page(output);
+            if (at < 0) {
+                missed = output;
+                return NOWHERE | output & OFFSET;
+            }
+            if (pageLg2 >= Iotlb.LARGE_PAGE_LG2 && !bus.wholeAt(output, at, PIECE_BYTES)) {
+                wholeLg2 = Iotlb.SMALL_PAGE_LG2;
+            }
+        } else if (output >= HostMemory.SIZE_BYTES) {
             return behindTheWindow(output);
         }
-        remember(iova, output, pageLg2, pageLg2, rights);
-        return output;
+        if (rights != 0) {
+            remember(iova, at, inputLg2, wholeLg2, rights);
+        }
+        return at;
     }
 
     /** Far memory is never remembered; behind that is none. */
@@ -152,44 +178,60 @@ final class SmmuPort extends TranslatingPort {
         if (!stream.loaded) {
             return;   // then there are no translations either
         }
-        boolean sameVmid = SmmuInvalidation.vmid(tag) == stream.vmid;
+        switch (stream.regime) {
+            case EL1 -> forgetGuest(kind, tag, first, last);
+            case EL2 -> forgetHypervisor(kind, true, first, last);
+            case EL2_E2H -> forgetHypervisor(kind, SmmuInvalidation.asid(tag) == stage1.asid(), first, last);
+        }
+    }
+
+    /** Translations of stages 1 and 2 of {@link Regime#EL1}. */
+    private void forgetGuest(int kind, long tag, long first, long last) {
+        if (kind == SmmuInvalidation.TRANSLATIONS) {
+            forgetTranslations();
+            return;
+        }
+        StreamConfiguration stream = configuration;
+        if (!SmmuInvalidation.ofVmid(tag, stream.vmid)) {
+            return;
+        }
         boolean byStage1 = stream.translatesStage1;
         boolean sameAsid = byStage1 && SmmuInvalidation.asid(tag) == stage1.asid();
         switch (kind) {
-            case SmmuInvalidation.TRANSLATIONS -> forgetTranslations();
-            case SmmuInvalidation.BOTH_STAGES -> {
-                if (sameVmid) {
-                    forgetTranslations();
-                }
-            }
-            case SmmuInvalidation.STAGE1 -> {
-                if (sameVmid && byStage1) {
-                    forgetTranslations();
-                }
-            }
-            case SmmuInvalidation.STAGE1_ASID -> {
-                if (sameVmid && sameAsid) {
-                    forgetTranslations();
-                }
-            }
-            case SmmuInvalidation.STAGE1_RANGE -> {
-                if (sameVmid && sameAsid) {
-                    forgetRange(first, last);
-                }
-            }
-            case SmmuInvalidation.STAGE1_RANGE_ANY_ASID -> {
-                if (sameVmid && byStage1) {
-                    forgetRange(first, last);
-                }
-            }
+            case SmmuInvalidation.BOTH_STAGES -> forgetTranslations();
+            case SmmuInvalidation.STAGE1 -> forgetTranslationsIf(byStage1);
+            case SmmuInvalidation.STAGE1_ASID -> forgetTranslationsIf(sameAsid);
+            case SmmuInvalidation.STAGE1_RANGE -> forgetRangeIf(sameAsid || byStage1 && hasGlobal, first, last);
+            case SmmuInvalidation.STAGE1_RANGE_ANY_ASID -> forgetRangeIf(byStage1, first, last);
             case SmmuInvalidation.STAGE2_RANGE -> {
-                if (sameVmid && byStage1 && stream.translatesStage2) {
-                    forgetTranslations();   // combined entries are not tagged by their intermediate address
-                } else if (sameVmid && stream.translatesStage2) {
-                    forgetRange(first, last);
-                }
+                // Combined entries are not tagged by their intermediate address.
+                forgetTranslationsIf(byStage1 && stream.translatesStage2);
+                forgetRangeIf(!byStage1 && stream.translatesStage2, first, last);
             }
-            default -> throw new IllegalStateException("no invalidation has the kind " + kind);
+            default -> { }   // a hypervisor's
+        }
+    }
+
+    private void forgetHypervisor(int kind, boolean sameAsid, long first, long last) {
+        boolean hasAsids = configuration.regime == Regime.EL2_E2H;
+        switch (kind) {
+            case SmmuInvalidation.HYPERVISOR -> forgetTranslations();
+            case SmmuInvalidation.HYPERVISOR_ASID -> forgetTranslationsIf(hasAsids && sameAsid);
+            case SmmuInvalidation.HYPERVISOR_RANGE -> forgetRangeIf(sameAsid || hasGlobal, first, last);
+            case SmmuInvalidation.HYPERVISOR_RANGE_ANY_ASID -> forgetRange(first, last);
+            default -> { }   // a guest's
+        }
+    }
+
+    private void forgetTranslationsIf(boolean concerned) {
+        if (concerned) {
+            forgetTranslations();
+        }
+    }
+
+    private void forgetRangeIf(boolean concerned, long first, long last) {
+        if (concerned) {
+            forgetRange(first, last);
         }
     }
 
@@ -217,6 +259,7 @@ final class SmmuPort extends TranslatingPort {
         iotlb.forgetEverything();
         grainLg2 = Iotlb.SMALL_PAGE_LG2;
         hugeLg2 = 0;
+        hasGlobal = false;
     }
 
     @Override
@@ -227,16 +270,63 @@ final class SmmuPort extends TranslatingPort {
 
     @Override
     protected DmaFault fault(long iova, int accessBit) {
+        refusedAt = iova;
         if (!note.eventful()) {
             return describe(iova, accessBit, DmaFault.Kind.BLOCKED, 0, "the stream is blocked");
         }
         SmmuEvent event = note.event();
         DmaFault fault = describe(iova, accessBit, note.kind(), event.number(), event.text());
         if (note.recorded()) {
-            boolean read = accessBit == READ_BIT;
-            unit.events().record(note.word0(requesterId.value()), note.word1(read), note.word2(iova), note.word3());
+            record(iova, accessBit == READ_BIT);
         }
         return fault;
+    }
+
+    private void record(long iova, boolean read) {
+        long word0 = note.word0(requesterId.value());
+        long word1 = note.word1(read);
+        if (note.stalls()) {
+            stall = Optional.of(unit.stalls().park(requesterId.value(), tag ->
+                    unit.events().recordStall(word0, word1 | SmmuEvent.STALL | tag, note.word2(iova), note.word3())));
+        } else {
+            unit.events().record(word0, word1, note.word2(iova), note.word3());
+        }
+    }
+
+    /** A translation request of the device (IHI 0070, §3.9.1.2). */
+    AtsPort.Translation requestTranslation(long iova, DmaAccess access) {
+        FaultNote own = new FaultNote(substreamId);   // requests' own is of what their IOTLB holds
+        StreamConfiguration stream = new StreamConfiguration(unit, own, requesterId.value(), substreamId);
+        TranslationRequest request = new TranslationRequest(unit, stream, own, iova, access);
+        if (!inside(request)) {
+            return TranslationRequest.ABORTED;
+        }
+        request.event().ifPresent(word1 -> unit.events().record(own.word0(requesterId.value()), word1, own.word2(iova & ~OFFSET), own.word3()));
+        return request.completion();
+    }
+
+    /** Where the latest refused request was refused. */
+    long refusedAt() {
+        return refusedAt;
+    }
+
+    /** Whether the latest refused request is completed with zeros. */
+    boolean completes() {
+        return note.eventful() && note.completes();
+    }
+
+    /** The stall of the latest refused request, if it stalls; once. */
+    Optional<StalledRequests.Stall> takeStall() {
+        Optional<StalledRequests.Stall> taken = stall;
+        stall = Optional.empty();
+        return taken;
+    }
+
+    /** Where on the bus the latest aborted request found no memory, or {@link SmmuBus#NOWHERE}; once. */
+    long takeMissed() {
+        long taken = missed;
+        missed = SmmuBus.NOWHERE;
+        return taken;
     }
 
     @Override

@@ -4,79 +4,89 @@ import static iommu.smmuv3.format.SmmuRegister.*;
 
 import iommu.common.dma.FarPath;
 import iommu.common.dma.InvalidationLog;
+import iommu.common.unit.InterruptHandling;
 import iommu.common.unit.RegisterFile;
 import iommu.smmuv3.format.RegisterAccess;
 import iommufd.api.dma.RequesterId;
+import iommufd.api.hardware.AtsPort;
 import iommufd.api.hardware.HardwarePort;
+import iommufd.api.memory.MemoryMap;
 import java.util.concurrent.locks.ReentrantLock;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * An SMMUv3: registers, and ports for the requests of devices. Commands are carried out synchronously by the register write
- * that offers them.
+ * An SMMUv3: registers, and ports for the requests of devices. Commands are carried out by the register write that offers them,
+ * up to {@link CommandQueue#BATCH}; what a flood has more is left to a thread that lives as long as the flood.
  */
-public final class SmmuUnit implements RegisterAccess {
+public final class SmmuUnit implements RegisterAccess, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(SmmuUnit.class);
     /** Implemented bytes of each page; the rest reads as 0. */
     private static final int PAGE_BYTES = 0x1000;
-    private static final int CR0_ALL = CR0_SMMUEN | CR0_EVENTQEN | CR0_CMDQEN;
     private static final long UPDATE_NANOS = 5_000_000_000L;
-    private static final int MSI_ATTRIBUTES = 0x3f;
+    /** In the result of {@link #store}: commands may be waiting. */
+    private static final int RUN_COMMANDS = 1 << 16;
+    /** In the result of {@link #store}: stalled requests may have something to do. */
+    private static final int LOOK_AGAIN = 1 << 17;
+    private static final int LINES = RUN_COMMANDS - 1;
 
     private final String name;
     private final SmmuFeatures features;
-    private final SmmuInterrupts interrupts;
     private final DirtyMarkSink dirtyMarks;
     private final RegisterFile registers = new RegisterFile(2 * PAGE_BYTES);
+    private final SmmuRegisters rules;
     private final InvalidationLog log = new InvalidationLog();
     private final FarPath farPath = new FarPath();
-    private final GlobalErrors errors = new GlobalErrors(registers);
-    private final EventRecorder events;
-    private final CommandConsumer commands;
     private final ReentrantLock lock = new ReentrantLock();
+    private final SmmuBus bus;
+    private final GlobalErrors errors;
+    private final EventRecorder events;
+    private final StalledRequests stalls;
+    private final AtsDevices devices = new AtsDevices();
+    private final PageRequestRecorder pageRequests;
+    private final AddressTranslation addressTranslation;
+    private final VirtualQueues virtualQueues;
+    private final InterruptHandling commands;
     /** SMMUEN as requests see it: set before the log entry that makes ports look again. */
     private volatile boolean enabled;
+    private volatile boolean closed;
 
     /**
-     * A unit after reset: requests are aborted (GBPA.ABORT) until software sets it up.
+     * A unit of the host after reset: requests are aborted (GBPA.ABORT) until software sets it up.
      *
      * @param name for fault descriptions
      * @param interrupts wired outputs
      * @param dirtyMarks is told of every leaf made dirty
      */
     public SmmuUnit(String name, SmmuFeatures features, SmmuInterrupts interrupts, DirtyMarkSink dirtyMarks) {
+        this(name, features, MemoryMap.HOST, interrupts, SmmuMessages.ABORTED, dirtyMarks);
+    }
+
+    /**
+     * A unit after reset.
+     *
+     * @param memory all that it reaches
+     * @param messages where its messages go that are written to no memory
+     */
+    public SmmuUnit(String name, SmmuFeatures features, MemoryMap memory, SmmuInterrupts interrupts, SmmuMessages messages,
+            DirtyMarkSink dirtyMarks) {
         this.name = name;
         this.features = features;
-        this.interrupts = interrupts;
         this.dirtyMarks = dirtyMarks;
-        events = new EventRecorder(registers, errors, interrupts, features.queueEntriesLg2());
-        commands = new CommandConsumer(registers, errors, log, features.queueEntriesLg2());
-        registers.define32(IDR0, features.idr0(), 0, 0);
-        registers.define32(IDR1, features.idr1(), 0, 0);
-        registers.define32(IDR3, features.idr3(), 0, 0);
-        registers.define32(IDR5, features.idr5(), 0, 0);
-        registers.define32(AIDR, AIDR_V3_1, 0, 0);
-        registers.define32(CR0, 0, CR0_ALL, 0);
-        registers.define32(CR1, 0, CR1_TABLE | CR1_QUEUE, 0);
-        registers.define32(CR2, 0, CR2_RECINVSID | CR2_PTM, 0);
-        registers.define32(GBPA, GBPA_ABORT, GBPA_ABORT | GBPA_ATTRIBUTES, 0);
-        registers.define32(IRQ_CTRL, 0, IRQ_CTRL_GERROR | IRQ_CTRL_EVENTQ, 0);
-        registers.define32(GERRORN, 0, GERROR_ALL, 0);
-        registers.define64(GERROR_IRQ_CFG0, 0, IRQ_CFG0_ADDRESS, 0);
-        registers.define32(GERROR_IRQ_CFG0 + IRQ_CFG1, 0, -1, 0);
-        registers.define32(GERROR_IRQ_CFG0 + IRQ_CFG2, 0, MSI_ATTRIBUTES, 0);
-        registers.define64(STRTAB_BASE, 0, STRTAB_BASE_ADDRESS | BASE_HINT, 0);
-        registers.define32(STRTAB_BASE_CFG, 0, STRTAB_FMT | 0x1f << STRTAB_SPLIT_SHIFT | STRTAB_LOG2SIZE, 0);
-        registers.define64(CMDQ_BASE, 0, QUEUE_BASE_ADDRESS | BASE_HINT | QUEUE_LOG2SIZE, 0);
-        registers.define32(CMDQ_PROD, 0, QUEUE_INDEX, 0);
-        registers.define32(CMDQ_CONS, 0, QUEUE_INDEX | CMDQ_CONS_ERR, 0);
-        registers.define64(EVENTQ_BASE, 0, QUEUE_BASE_ADDRESS | BASE_HINT | QUEUE_LOG2SIZE, 0);
-        registers.define64(EVENTQ_IRQ_CFG0, 0, IRQ_CFG0_ADDRESS, 0);
-        registers.define32(EVENTQ_IRQ_CFG0 + IRQ_CFG1, 0, -1, 0);
-        registers.define32(EVENTQ_IRQ_CFG0 + IRQ_CFG2, 0, MSI_ATTRIBUTES, 0);
-        registers.define32(internal(EVENTQ_PROD), 0, QUEUE_INDEX | EVENTQ_OVERFLOW, 0);
-        registers.define32(internal(EVENTQ_CONS), 0, QUEUE_INDEX | EVENTQ_OVERFLOW, 0);
+        rules = new SmmuRegisters(registers, features);
+        rules.reset();
+        bus = new SmmuBus(memory, messages);
+        errors = new GlobalErrors(registers, bus, interrupts);
+        events = new EventRecorder(registers, bus, errors, features.queueEntriesLg2());
+        stalls = new StalledRequests(features.stalls(), this::enabled);
+        TableInspection tables = new TableInspection(this);
+        tables.open();
+        pageRequests = new PageRequestRecorder(registers, bus, errors, tables, features);
+        addressTranslation = new AddressTranslation(this, tables);
+        CommandExecutor executor = new CommandExecutor(registers, features, log, stalls);
+        virtualQueues = new VirtualQueues(this, executor);
+        CommandQueue queue = new MainCommandQueue(this, executor);
+        commands = new InterruptHandling(name + "-commands", () -> !closed && queue.carryOut());
     }
 
     /** Where a register of page 0 or 1 stands in the register file. */
@@ -90,8 +100,16 @@ public final class SmmuUnit implements RegisterAccess {
                 && (offset & bytes - 1) == 0;
     }
 
+    /** Size of its register space. */
+    public int registerBytes() {
+        return features.has(SmmuFeature.VIRTUAL_QUEUES) ? SPACE_BYTES + VirtualQueues.SPACE_BYTES : SPACE_BYTES;
+    }
+
     @Override
     public long read(int offset, int bytes) {
+        if (offset >= SPACE_BYTES) {
+            return virtualQueues.read(offset - SPACE_BYTES, bytes);
+        }
         if (!implemented(offset, bytes)) {
             return 0;
         }
@@ -100,42 +118,53 @@ public final class SmmuUnit implements RegisterAccess {
 
     @Override
     public void write(int offset, int bytes, long value) {
+        if (offset >= SPACE_BYTES) {
+            virtualQueues.write(offset - SPACE_BYTES, bytes, value);
+            return;
+        }
         if (!implemented(offset, bytes)) {
             return;
         }
-        if (offset == EVENTQ_CONS && bytes == 4) {
-            // Without the lock: the reader of events must not wait for a CMD_SYNC, which may wait for the reader's requests.
+        if ((offset == EVENTQ_CONS || offset == PRIQ_CONS) && bytes == 4) {
+            // Without the lock: the reader of events must not wait for who holds it.
             registers.write32(internal(offset), (int) value);
+            stalls.lookAgain();
             return;
         }
-        int lines;
+        int due;
         lock.lock();
         try {
-            lines = store(offset, (int) value);
+            due = store(offset, (int) value);
             if (bytes == 8) {
-                lines |= store(offset + 4, (int) (value >>> 32));
+                due |= store(offset + 4, (int) (value >>> 32));
             }
         } finally {
             lock.unlock();
         }
-        GlobalErrors.raise(interrupts, lines);
+        errors.signal(due & LINES);
+        if ((due & LOOK_AGAIN) != 0) {
+            stalls.lookAgain();
+        }
+        if ((due & RUN_COMMANDS) != 0) {
+            commands.raised();
+        }
     }
 
-    /** @return lines to raise */
+    /** @return lines to raise, and what else is due once the lock is free */
     private int store(int offset, int value) {
         assert lock.isHeldByCurrentThread();
-        if (locked(offset)) {
+        if (rules.locked(offset)) {
             return 0;
         }
         switch (offset) {
             case CR0 -> {
                 registers.write32(CR0, value);
-                enable(value & CR0_ALL);
-                return commands.drain();
+                enable(value & rules.enables());
+                return RUN_COMMANDS | LOOK_AGAIN;
             }
             case CR1 -> {
-                int queues = (registers.get32(CR0ACK) & (CR0_CMDQEN | CR0_EVENTQEN)) == 0 ? CR1_QUEUE : 0;
-                int writable = (enabled ? 0 : CR1_TABLE) | queues;
+                boolean queuesOff = (registers.get32(CR0ACK) & (CR0_CMDQEN | CR0_EVENTQEN | CR0_PRIQEN)) == 0;
+                int writable = (enabled ? 0 : CR1_TABLE) | (queuesOff ? CR1_QUEUE : 0);
                 registers.put32(CR1, registers.get32(CR1) & ~writable | value & writable);
             }
             case GBPA -> {
@@ -147,36 +176,29 @@ public final class SmmuUnit implements RegisterAccess {
             case IRQ_CTRL -> registers.put32(IRQ_CTRLACK, registers.write32(IRQ_CTRL, value));
             case CMDQ_PROD, GERRORN -> {
                 registers.write32(offset, value);
-                return commands.drain();
+                return RUN_COMMANDS | (offset == GERRORN ? LOOK_AGAIN : 0);
+            }
+            case GATOS_CTRL -> {
+                if ((value & GATOS_CTRL_RUN) != 0 && enabled && features.has(SmmuFeature.ATOS)) {
+                    addressTranslation.run();   // RUN reads as 0 again when this returns
+                }
             }
             default -> registers.write32(internal(offset), value);
         }
         return 0;
     }
 
-    /** Whether a register is read-only in the present state. */
-    private boolean locked(int offset) {
-        int inForce = registers.get32(CR0ACK);
-        int interruptsInForce = registers.get32(IRQ_CTRLACK);
-        return switch (offset) {
-            case CR2, STRTAB_BASE, STRTAB_BASE + 4, STRTAB_BASE_CFG -> (inForce & CR0_SMMUEN) != 0;
-            case CMDQ_BASE, CMDQ_BASE + 4, CMDQ_CONS -> (inForce & CR0_CMDQEN) != 0;
-            case EVENTQ_BASE, EVENTQ_BASE + 4, EVENTQ_PROD -> (inForce & CR0_EVENTQEN) != 0;
-            case GERROR_IRQ_CFG0, GERROR_IRQ_CFG0 + 4, GERROR_IRQ_CFG0 + IRQ_CFG1, GERROR_IRQ_CFG0 + IRQ_CFG2 ->
-                    (interruptsInForce & IRQ_CTRL_GERROR) != 0;
-            case EVENTQ_IRQ_CFG0, EVENTQ_IRQ_CFG0 + 4, EVENTQ_IRQ_CFG0 + IRQ_CFG1, EVENTQ_IRQ_CFG0 + IRQ_CFG2 ->
-                    (interruptsInForce & IRQ_CTRL_EVENTQ) != 0;
-            default -> false;
-        };
-    }
-
     private void enable(int requested) {
+        int before = registers.get32(CR0ACK);
         boolean was = enabled;
         enabled = (requested & CR0_SMMUEN) != 0;
-        if (was != enabled) {
+        registers.put32(CR0ACK, requested);
+        if (was && !enabled) {
+            stalls.terminateAll();
+        }
+        if (((before ^ requested) & (CR0_SMMUEN | CR0_ATSCHK)) != 0) {
             forgetEverything();
         }
-        registers.put32(CR0ACK, requested);
     }
 
     private void forgetEverything() {
@@ -184,6 +206,37 @@ public final class SmmuUnit implements RegisterAccess {
         if (!log.awaitQuiescence(UPDATE_NANOS)) {
             LOG.warn("{}: a DMA request has been inside for more than {} s", name, UPDATE_NANOS / 1_000_000_000);
         }
+    }
+
+    /** Waits until no request uses what was invalidated; without the unit's lock. @return false if one still does */
+    boolean awaitQuiescence(long timeoutNanos) {
+        boolean quiet = log.awaitQuiescence(timeoutNanos);
+        if (!quiet) {
+            LOG.warn("{}: CMD_SYNC waits: a DMA request has been inside for more than {} s", name, timeoutNanos / 1_000_000_000);
+        }
+        return quiet;
+    }
+
+    /** As if power had gone and come. Ports stay open; on return no request uses what was configured. */
+    public void reset() {
+        lock.lock();
+        try {
+            enabled = false;
+            stalls.terminateAll();
+            events.reset(rules::reset);
+            virtualQueues.reset();
+            forgetEverything();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** No register is written any more; ends what a flood of commands may have left running. */
+    @Override
+    public void close() {
+        closed = true;
+        commands.close();
+        virtualQueues.close();
     }
 
     /** How its requests reach memory behind the physical window. */
@@ -200,7 +253,13 @@ public final class SmmuUnit implements RegisterAccess {
     public HardwarePort openPort(RequesterId requesterId, int pasid) {
         SmmuPort port = new SmmuPort(this, requesterId, pasid);
         port.open();
-        return port;
+        boolean plain = bus.isHost() && !features.has(SmmuFeature.STALL) && !features.has(SmmuFeature.TERMINATE_RAZ_WI);
+        return plain ? port : new AnsweringPort(this, port);
+    }
+
+    /** The way in of a device that translates by itself. @param device called without any of the unit's locks */
+    public AtsPort openAtsPort(RequesterId requesterId, int pasid, AtsPort.Device device) {
+        return new DevicePort(this, requesterId, pasid, device);
     }
 
     String name() {
@@ -223,8 +282,32 @@ public final class SmmuUnit implements RegisterAccess {
         return log;
     }
 
+    ReentrantLock lock() {
+        return lock;
+    }
+
+    SmmuBus bus() {
+        return bus;
+    }
+
+    GlobalErrors errors() {
+        return errors;
+    }
+
     EventRecorder events() {
         return events;
+    }
+
+    StalledRequests stalls() {
+        return stalls;
+    }
+
+    AtsDevices devices() {
+        return devices;
+    }
+
+    PageRequestRecorder pageRequests() {
+        return pageRequests;
     }
 
     DirtyMarkSink dirtyMarks() {

@@ -13,7 +13,9 @@ import iommufd.api.hardware.HardwarePort;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 
 /**
  * A unit without a driver: tables and queues are written by hand, with numbers from the specification. Page tables here have
@@ -30,17 +32,17 @@ final class BareSmmu implements AutoCloseable {
     static final long CONTEXT = 16 | 1L << 30 | 1L << 31 | 5L << 32 | 1L << 41 | 1L << 45 | 1L << 46;
     /** STE word 2 without VMID: S2T0SZ 16, SL0 2, 4K, S2PS 48 bits, AA64, R. */
     static final long STAGE2_FORM = 16L << 32 | 2L << 38 | 5L << 48 | 1L << 51 | 1L << 58;
-    /** Leaf of stage 1: valid page, unprivileged, AF, writable. */
-    static final long LEAF1 = 3 | 1 << 6 | 1 << 10;
+    /** Leaf of stage 1: valid page, unprivileged, AF, writable, of its ASID only. */
+    static final long LEAF1 = 3 | 1 << 6 | 1 << 10 | 1 << 11;
     /** Leaf of stage 2: valid page, read and write, normal memory, AF. */
     static final long LEAF2 = 3 | 3 << 6 | 0xf << 2 | 1 << 10;
 
     static final int STREAMS_LG2 = 6;
 
     final TestMemory memory = new TestMemory(64 << 20);
-    final List<SmmuInterrupts.Line> raised = new ArrayList<>();
+    final List<SmmuInterrupts.Line> raised = new java.util.concurrent.CopyOnWriteArrayList<>();
     final List<Long> dirtyMarks = new ArrayList<>();
-    final SmmuUnit unit = new SmmuUnit("smmu", new SmmuFeatures(16, 20, 8), raised::add, dirtyMarks::add);
+    final SmmuUnit unit;
     final long streamTable = memory.take(64L << STREAMS_LG2, 64L << STREAMS_LG2);
     final int queueLg2;
     final long commandQueue;
@@ -53,7 +55,12 @@ final class BareSmmu implements AutoCloseable {
     }
 
     BareSmmu(int queueLg2) {
+        this(queueLg2, new SmmuFeatures(16, 20, 8));
+    }
+
+    BareSmmu(int queueLg2, SmmuFeatures features) {
         this.queueLg2 = queueLg2;
+        unit = new SmmuUnit("smmu", features, raised::add, dirtyMarks::add);
         commandQueue = memory.take(16L << queueLg2, 4096);
         eventQueue = memory.take(32L << queueLg2, 4096);
     }
@@ -68,6 +75,13 @@ final class BareSmmu implements AutoCloseable {
         unit.write(IRQ_CTRL, 4, IRQ_CTRL_EVENTQ | IRQ_CTRL_GERROR);
         unit.write(CR0, 4, CR0_SMMUEN | CR0_CMDQEN | CR0_EVENTQEN);
         return this;
+    }
+
+    /** The usual features and some more. */
+    static SmmuFeatures with(SmmuFeature... more) {
+        Set<SmmuFeature> features = EnumSet.copyOf(SmmuFeatures.HOST);
+        features.addAll(List.of(more));
+        return new SmmuFeatures(16, 20, 8, 48, 4, features);
     }
 
     int get(int register) {
@@ -179,6 +193,7 @@ final class BareSmmu implements AutoCloseable {
 
     @Override
     public void close() {
+        unit.close();
         memory.close();
     }
 }

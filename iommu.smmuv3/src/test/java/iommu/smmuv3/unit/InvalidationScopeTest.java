@@ -140,6 +140,13 @@ class InvalidationScopeTest {
     }
 
     @Test
+    void nhVaDropsGlobalPagesOfOtherAsids() {
+        cacheEverything();
+        cache("G1", smmu.port(6), smmu.stage1Stream(6, 3), FIRST, LEAF1 & ~(1 << 11));
+        assertThat(droppedBy(tlbi(0x12, 0, 1), FIRST)).containsExactly("A1", "G1", "S1");
+    }
+
+    @Test
     void nhVaOfAVmid() {
         cacheEverything();
         assertThat(droppedBy(tlbi(0x12, VMID, 1), FIRST)).containsExactly("N1");

@@ -54,6 +54,25 @@ class KnownPitfallsTest {
     }
 
     @Test
+    void pitfall14AnAbortOfTheEventQueueIsNoOverflow() {
+        smmu.unit.write(CR0, 4, CR0_SMMUEN | CR0_CMDQEN);
+        smmu.unit.write(EVENTQ_BASE, 8, TestMemory.HOLE | 4);
+        smmu.unit.write(CR0, 4, CR0_SMMUEN | CR0_CMDQEN | CR0_EVENTQEN);
+        smmu.write(smmu.port(3), 0, 1);
+        assertThat(smmu.get(GERROR)).isEqualTo(GERROR_EVENTQ_ABT_ERR);
+        assertThat(smmu.get(EVENTQ_PROD)).isZero();
+    }
+
+    @Test
+    void pitfall15FullAndEmptyDifferInTheWrapBit() {
+        for (int i = 0; i < 16; i++) {
+            smmu.put(0x30, 0);
+        }
+        smmu.ring();
+        assertThat(smmu.get(CMDQ_CONS)).as("index 0 again, but 16 commands were there").isEqualTo(16);
+    }
+
+    @Test
     void pitfall15CompletionSignal3IsIllegalAndConsStaysOnIt() {
         smmu.put(0x46, 0);
         smmu.put(0x46 | 3 << 12, 0);
@@ -267,6 +286,13 @@ class KnownPitfallsTest {
     }
 
     @Test
+    void pitfall21AStreamBeyondLog2SizeHasNoEntryThoughMemoryIsThere() {
+        int beyond = 1 << STREAMS_LG2;
+        assertThat(smmu.write(smmu.port(beyond), 0x1000, 1)).isEqualTo(DmaStatus.FAULTED);
+        assertThat(smmu.event()).containsExactly(0x02 | (long) beyond << 32, 0, 0, 0);
+    }
+
+    @Test
     void pitfall21ASpanLargerThanTheSplitIsOutOfRange() {
         long top = smmu.memory.page();
         long leaf = smmu.memory.page();
@@ -322,6 +348,28 @@ class KnownPitfallsTest {
         long slot = smmu.map(table, 0x1000, page | LEAF1 & ~(1 << 10));
         lands(smmu.port(3), 0x1000, page);
         assertThat(PhysicalWords.get(slot)).as("untouched").isEqualTo(page | LEAF1 & ~(1 << 10));
+    }
+
+    @Test
+    void pitfall22S1dssTerminatesPassesOrTakesContext0() {
+        long contexts = smmu.memory.take(128, 128);
+        long table = smmu.memory.page();
+        long page = smmu.memory.page();
+        smmu.map(table, 0x1000, page | LEAF1);
+        TestMemory.words(contexts, CONTEXT, table);
+        long entry = STAGE1 | contexts | 1L << 59;
+        HardwarePort port = smmu.port(3);
+        for (long terminates : new long[] {0, 3}) {
+            smmu.stream(3, entry, terminates, 0, 0);
+            smmu.command(0x03 | STREAM, 0);
+            assertThat(eventOf(port, 0x1000)).containsExactly(0x06 | STREAM, 0, 0, 0);
+        }
+        smmu.stream(3, entry, 1, 0, 0);
+        smmu.command(0x03 | STREAM, 0);
+        lands(port, page, page);
+        smmu.stream(3, entry, 2, 0, 0);
+        smmu.command(0x03 | STREAM, 0);
+        lands(port, 0x1000, page);
     }
 
     @Test

@@ -8,11 +8,14 @@ import iommu.smmuv3.format.SmmuEvent;
 import iommu.smmuv3.format.StreamTableEntry;
 import iommufd.api.DmaAccess;
 import iommufd.api.memory.HostMemory;
+import iommufd.api.memory.MemoryMap;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -27,7 +30,16 @@ class WalkPropertyTest {
     private static final long REGION_BYTES = 2 * TABLES * TABLE_BYTES;
     private static final int ADDRESSES = 250;
     private static final int[] GRANULES_KIB = {4, 16, 64};
-    private static final int[] SIZES = {32, 36, 40, 42, 44, 48};
+    private static final int[] SIZES = {32, 36, 40, 42, 44, 48, 52};
+    private static final SmmuFeatures WIDE = features(52);
+    private static final SmmuFeatures NARROW = features(48);
+
+    private static final SmmuBus BUS = new SmmuBus(MemoryMap.HOST, SmmuMessages.ABORTED);
+
+    private static SmmuFeatures features(int outputBits) {
+        Set<SmmuFeature> all = EnumSet.allOf(SmmuFeature.class);
+        return new SmmuFeatures(16, 20, 8, outputBits, 4, all);
+    }
 
     private TestMemory memory;
     private final Map<Integer, Integer> outcomes = new HashMap<>();
@@ -44,7 +56,7 @@ class WalkPropertyTest {
 
     @Test
     void stage1MatchesTheArchitecturesText() {
-        for (long seed = 0; seed < 40; seed++) {
+        for (long seed = 0; seed < 400; seed++) {
             new Round(seed).stage1(false);
         }
         assertEveryOutcomeHappened();
@@ -52,7 +64,7 @@ class WalkPropertyTest {
 
     @Test
     void stage2MatchesTheArchitecturesText() {
-        for (long seed = 1000; seed < 1040; seed++) {
+        for (long seed = 1000; seed < 1400; seed++) {
             new Round(seed).stage2();
         }
         assertEveryOutcomeHappened();
@@ -60,7 +72,7 @@ class WalkPropertyTest {
 
     @Test
     void bothStagesMatchTheArchitecturesText() {
-        for (long seed = 2000; seed < 2040; seed++) {
+        for (long seed = 2000; seed < 2400; seed++) {
             new Round(seed).stage1(true);
         }
         assertEveryOutcomeHappened();
@@ -77,11 +89,21 @@ class WalkPropertyTest {
         private final long seed;
         private final SplittableRandom random;
         private final long region = TestMemory.BASE;
+        private final SmmuFeatures features;
+        private final boolean privileged;
+        private final boolean fetches;
         private int marks;
 
         Round(long seed) {
             this.seed = seed;
             random = new SplittableRandom(seed);
+            features = random.nextBoolean() ? WIDE : NARROW;
+            privileged = random.nextBoolean();
+            fetches = random.nextInt(3) == 0;
+        }
+
+        private NaiveVmsa.Access access(boolean write) {
+            return new NaiveVmsa.Access(write, privileged, fetches);
         }
 
         private boolean often() {
@@ -117,7 +139,13 @@ class WalkPropertyTest {
                 attributes |= 1 << 10 | 1 << 6;
             }
             if (often()) {
-                attributes &= ~(3L << 61);
+                attributes &= ~(15L << 59);
+            }
+            if (often()) {
+                attributes &= ~(3L << 53);
+            }
+            if (!often()) {
+                target |= random.nextInt(16) << 12;   // bits 51:48 in 64 KiB descriptors
             }
             if (second && often()) {
                 attributes |= 3 << 4;
@@ -127,25 +155,29 @@ class WalkPropertyTest {
 
         private NaiveVmsa.Stage stage(boolean second, long table) {
             int granuleKib = GRANULES_KIB[random.nextInt(3)];
-            int outputBits = SIZES[often() ? 5 : 4 + random.nextInt(2)];
+            boolean lpa = features == WIDE;
+            int outputBits = SIZES[often() ? lpa ? 6 : 5 : 4 + random.nextInt(2)];
             boolean ha = random.nextBoolean();
+            int smallest = granuleKib == 64 && (lpa || !second) ? 12 : 16;
+            int largest = granuleKib == 64 ? 47 : 48;
             int txsz;
             int sl0 = 0;
             if (second) {
                 do {
-                    txsz = 16 + random.nextInt(24);
-                    sl0 = random.nextInt(3);
+                    txsz = smallest + random.nextInt(largest - smallest + 1);
+                    sl0 = random.nextInt(granuleKib == 4 ? 4 : 3);
                 } while (!consistent(granuleKib, 64 - txsz, sl0));
             } else {
-                txsz = 16 + random.nextInt(24);
+                txsz = smallest + random.nextInt(largest - smallest + 1);
             }
-            return new NaiveVmsa.Stage(second, table, txsz, granuleKib, sl0, outputBits, ha, random.nextBoolean(), seldom());
+            return new NaiveVmsa.Stage(second, table, txsz, granuleKib, sl0, outputBits, ha, random.nextBoolean(), seldom(),
+                    seldom(), seldom(), seldom(), !second && seldom(), lpa, random.nextInt(30) == 0);
         }
 
         /** A start table has from 2 entries up to 16 concatenated tables. */
         private static boolean consistent(int granuleKib, int inputBits, int sl0) {
             int grain = Integer.numberOfTrailingZeros(granuleKib) + 10;
-            int startLevel = granuleKib == 4 ? 2 - sl0 : 3 - sl0;
+            int startLevel = granuleKib == 4 ? sl0 == 3 ? 3 : 2 - sl0 : 3 - sl0;
             int resolvedByStart = inputBits - grain - (3 - startLevel) * (grain - 3);
             return startLevel >= 0 && resolvedByStart >= 1 && resolvedByStart <= grain - 3 + 4
                     && resolvedByStart + 3 <= 16;
@@ -182,13 +214,14 @@ class WalkPropertyTest {
             fill(region, REGION_BYTES, true);
             NaiveVmsa.Stage stage = stage(true, region);
             FaultNote note = new FaultNote(-1);
-            StageTwo real = new StageTwo(note, slot -> marks++);
-            assertThat(real.configure(word2(stage), stage.ttb(), 48)).as("seed %d: %s", seed, stage).isTrue();
+            StageTwo real = new StageTwo(note, BUS, features, slot -> marks++);
+            assertThat(real.configure(word2(stage), stage.ttb())).as("seed %d: %s", seed, stage).isTrue();
+            real.attributes(privileged, fetches);
             NaiveVmsa naive = new NaiveVmsa(region, snapshot());
             for (int i = 0; i < ADDRESSES; i++) {
                 long input = input(64 - stage.txsz());
                 boolean write = random.nextBoolean();
-                NaiveVmsa.Outcome expected = naive.translate(stage, null, input, write, SmmuEvent.CLASS_IN);
+                NaiveVmsa.Outcome expected = naive.translate(stage, null, input, access(write), SmmuEvent.CLASS_IN);
                 long output = real.walk(input, write ? DmaAccess.WRITE_BIT : DmaAccess.READ_BIT, SmmuEvent.CLASS_IN);
                 compare(expected, output, note, real.pageLg2, real.rights, stage + " at 0x" + Long.toHexString(input));
             }
@@ -201,25 +234,30 @@ class WalkPropertyTest {
             NaiveVmsa.Stage first = stage(false, region);
             NaiveVmsa.Stage second = nested ? identity(stage(true, region + REGION_BYTES / 2)) : null;
             FaultNote note = new FaultNote(-1);
-            StageTwo below = new StageTwo(note, slot -> marks++);
-            StageOne real = new StageOne(note, slot -> marks++, below);
+            StageTwo below = new StageTwo(note, BUS, features, slot -> marks++);
+            StageOne real = new StageOne(note, BUS, features, slot -> marks++, below);
+            real.attributes(privileged, fetches);
+            below.attributes(privileged, fetches);
             if (nested) {
-                assertThat(below.configure(word2(second), second.ttb(), 48)).as("seed %d: %s", seed, second).isTrue();
+                assertThat(below.configure(word2(second), second.ttb())).as("seed %d: %s", seed, second).isTrue();
             }
-            boolean high = random.nextBoolean();
+            boolean high = !first.oneRange() && random.nextBoolean();
             long word0 = high
                     ? (long) first.txsz() << 16 | granule1Field(first) << 22 | ContextDescriptor.EPD0
                     : first.txsz() | granuleField(first) << 6 | ContextDescriptor.EPD1;
             word0 |= sizeField(first) << 32 | ContextDescriptor.VALID | ContextDescriptor.AA64 | ContextDescriptor.A
                     | ContextDescriptor.R | (first.ha() ? ContextDescriptor.HA : 0) | (first.hd() ? ContextDescriptor.HD : 0)
-                    | (first.affd() ? ContextDescriptor.AFFD : 0);
-            assertThat(real.configure(word0, first.ttb(), first.ttb(), nested, 48)).as("seed %d: %s", seed, first).isTrue();
+                    | (first.affd() ? ContextDescriptor.AFFD : 0) | (first.wxn() ? ContextDescriptor.WXN : 0)
+                    | (first.pan() ? ContextDescriptor.PAN : 0);
+            long halves = first.ttb() | (first.had() ? ContextDescriptor.HAD : 0) | (first.e0pd() ? ContextDescriptor.E0PD : 0);
+            Regime regime = first.oneRange() ? Regime.EL2 : random.nextBoolean() ? Regime.EL1 : Regime.EL2_E2H;
+            assertThat(real.configure(word0, halves, halves, nested, regime, false)).as("seed %d: %s", seed, first).isTrue();
             NaiveVmsa naive = new NaiveVmsa(region, snapshot());
             long sign = high ? -1L << 64 - first.txsz() : 0;
             for (int i = 0; i < ADDRESSES; i++) {
                 long input = random.nextLong() & (1L << 64 - first.txsz()) - 1;
                 boolean write = random.nextBoolean();
-                NaiveVmsa.Outcome expected = naive.translate(first, second, input, write, SmmuEvent.CLASS_IN);
+                NaiveVmsa.Outcome expected = naive.translate(first, second, input, access(write), SmmuEvent.CLASS_IN);
                 long output = real.walk(input | sign, write ? DmaAccess.WRITE_BIT : DmaAccess.READ_BIT);
                 compare(expected, output, note, real.pageLg2, real.rights, first + " over " + second + " at 0x" + Long.toHexString(input));
             }
@@ -236,7 +274,8 @@ class WalkPropertyTest {
 
         /** A second stage that leads first-stage tables back to the region often enough: a flat map, with a few holes. */
         private NaiveVmsa.Stage identity(NaiveVmsa.Stage like) {
-            NaiveVmsa.Stage flat = new NaiveVmsa.Stage(true, region + REGION_BYTES / 2, 16, 4, 2, 48, like.ha(), like.hd(), like.affd());
+            NaiveVmsa.Stage flat = new NaiveVmsa.Stage(true, region + REGION_BYTES / 2, 16, 4, 2, 48, like.ha(), like.hd(), like.affd(),
+                    false, false, false, false, like.lpa(), false);
             long top = region + REGION_BYTES / 2;
             long next = top + 4096;
             long[] tables = {top, next, next + 4096, next + 8192};

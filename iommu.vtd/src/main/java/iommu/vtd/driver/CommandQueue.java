@@ -9,11 +9,16 @@ import static iommu.vtd.format.InvalidationDescriptor.PASID_CACHE_GLOBAL;
 import static iommu.vtd.format.InvalidationDescriptor.PASID_CACHE_PASID;
 import static iommu.vtd.format.InvalidationDescriptor.PASID_PAGES;
 import static iommu.vtd.format.InvalidationDescriptor.contextCache;
+import static iommu.vtd.format.InvalidationDescriptor.deviceTlb;
 import static iommu.vtd.format.InvalidationDescriptor.iotlb;
+import static iommu.vtd.format.InvalidationDescriptor.pageGroupResponse;
+import static iommu.vtd.format.InvalidationDescriptor.pageGroupWord;
 import static iommu.vtd.format.InvalidationDescriptor.pagesAddress;
 import static iommu.vtd.format.InvalidationDescriptor.pasidCache;
+import static iommu.vtd.format.InvalidationDescriptor.pasidDeviceTlb;
 import static iommu.vtd.format.InvalidationDescriptor.pasidIotlb;
 import static iommu.vtd.format.InvalidationDescriptor.waitForStatus;
+import static iommu.vtd.format.InvalidationDescriptor.wholeDeviceTlb;
 
 import iommu.common.table.TablePool;
 import iommu.common.unit.PhysicalWords;
@@ -120,26 +125,33 @@ final class CommandQueue implements AutoCloseable {
         }
     }
 
-    /** A present PASID entry changed from one domain to another. */
-    void pasidChanged(int pasid, int formerDomain, int domain) {
+    /** A present PASID entry changed from one domain to another. @param users device-TLBs that may hold the former translations */
+    void pasidChanged(int pasid, int formerDomain, int domain, DeviceTlbUsers users) {
         lock.lock();
         try {
             post(pasidCache(PASID_CACHE_PASID, formerDomain, pasid), 0);
             post(pasidCache(PASID_CACHE_PASID, domain, pasid), 0);
             post(pasidIotlb(PASID, formerDomain, pasid), 0);
             post(pasidIotlb(PASID, domain, pasid), 0);
+            postDeviceTlbs(users);
             complete();
         } finally {
             lock.unlock();
         }
     }
 
-    /** A PASID entry vanished, or began to track dirty pages. @param wholeDomain a second stage, or a directory entry went, too */
-    void pasidRemoved(int pasid, int domain, boolean wholeDomain) {
+    /**
+     * A PASID entry vanished, or began to track dirty pages.
+     *
+     * @param wholeDomain a second stage, or a directory entry went, too
+     * @param users device-TLBs that may hold its translations
+     */
+    void pasidRemoved(int pasid, int domain, boolean wholeDomain, DeviceTlbUsers users) {
         lock.lock();
         try {
             post(pasidCache(PASID_CACHE_PASID, domain, pasid), 0);
             post(wholeDomain ? iotlb(DOMAIN, domain) : pasidIotlb(PASID, domain, pasid), 0);
+            postDeviceTlbs(users);
             complete();
         } finally {
             lock.unlock();
@@ -158,7 +170,7 @@ final class CommandQueue implements AutoCloseable {
     }
 
     /** Entries of a second stage changed in {@code [first, last]}. @param leavesOnly no pointer to a table did */
-    void secondStagePages(int domain, long first, long last, boolean leavesOnly) {
+    void secondStagePages(int domain, long first, long last, boolean leavesOnly, DeviceTlbUsers users) {
         lock.lock();
         try {
             if (pieces(first, last, maxAddressMask) > MAX_PIECES) {
@@ -166,6 +178,7 @@ final class CommandQueue implements AutoCloseable {
             } else {
                 postPages(iotlb(PAGES, domain), first, last, maxAddressMask, leavesOnly);
             }
+            postDeviceTlbs(users);
             complete();
         } finally {
             lock.unlock();
@@ -177,7 +190,7 @@ final class CommandQueue implements AutoCloseable {
      *
      * @param users PASIDs it is attached to; read once the lock is held, so that one that is not seen walks the changed entries
      */
-    void firstStagePages(int domain, AttachedPasids users, long first, long last, boolean leavesOnly) {
+    void firstStagePages(int domain, AttachedPasids users, long first, long last, boolean leavesOnly, DeviceTlbUsers deviceTlbs) {
         lock.lock();
         try {
             int[] pasids = users.distinct();
@@ -189,9 +202,31 @@ final class CommandQueue implements AutoCloseable {
                     postPages(pasidIotlb(PASID_PAGES, domain, pasid), first, last, MAX_PASID_ADDRESS_MASK, leavesOnly);
                 }
             }
+            postDeviceTlbs(deviceTlbs);
             complete();
         } finally {
             lock.unlock();
+        }
+    }
+
+    /** A group of page requests is answered. @param pasid below 0 for none */
+    void respond(int sourceId, int pasid, int group, int code) {
+        lock.lock();
+        try {
+            post(pageGroupResponse(sourceId, pasid, code), pageGroupWord(group));
+            complete();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Device-TLBs forget all they have of a domain: after the IOTLB has, which they might ask again (§6.5.2.5). */
+    private void postDeviceTlbs(DeviceTlbUsers users) {
+        for (int i = 0; i < users.count(); i++) {
+            if (users.open(i)) {
+                int pasid = users.pasid(i);
+                post(pasid < 0 ? deviceTlb(users.sourceId(i)) : pasidDeviceTlb(users.sourceId(i), pasid), wholeDeviceTlb(pasid >= 0));
+            }
         }
     }
 
@@ -263,7 +298,7 @@ final class CommandQueue implements AutoCloseable {
                 throw new IllegalStateException("the unit refused the invalidation descriptor at 0x%x with error %d: the driver's invalidation queue is unusable"
                         .formatted(head, error));
             }
-            LOG.warn("an invalidation waits for a DMA request that has not ended for seconds; waiting on");
+            LOG.warn("an invalidation waits for a DMA request that has not ended for seconds, or for a device that does not answer; waiting on");
             registers.write(Registers.FSTS, 4, Registers.FAULT_TIMEOUT);
             missedFaults.run();
         }

@@ -23,7 +23,7 @@ final class SecondStageDirty implements DirtyTracking {
     public void setEnabled(boolean enabled) {
         if (enabled) {
             reader.forget(0, lastInTable);
-            domain.invalidate(0, lastInTable, true);
+            domain.invalidateEntries(0, lastInTable, true);
         }
         domain.track(enabled);
     }
@@ -36,7 +36,7 @@ final class SecondStageDirty implements DirtyTracking {
         long last = Long.compareUnsigned(lastIova, lastInTable) < 0 ? lastIova : lastInTable;
         if (reader.read(iova, last, clear, sink) && clear) {
             // An entry may reach beyond the range that was asked for, and all of it must be invalidated.
-            domain.invalidate(iova & ~largestInside, Math.min(last | largestInside, lastInTable), true);
+            domain.invalidateEntries(iova & ~largestInside, Math.min(last | largestInside, lastInTable), true);
         }
     }
 }

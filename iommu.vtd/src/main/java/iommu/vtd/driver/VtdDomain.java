@@ -6,16 +6,17 @@ import iommufd.api.DmaAccess;
 import iommufd.api.IovaRange;
 import iommufd.api.hardware.DirtyTracking;
 import iommufd.api.hardware.DomainGeometry;
-import iommufd.api.hardware.PagingDomain;
+import iommufd.api.hardware.IopteResizing;
+import iommufd.api.hardware.SharedDomain;
 import iommufd.api.memory.PinnedRuns;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
-/** A page table with a domain-id of its own: a second stage, or in scalable mode a first stage. */
-final class VtdDomain implements PagingDomain {
-    /** Where the domain is attached. Compared by hand: the JDK keeps generated comparisons, and with them this bundle's classes. */
-    private record Attachment(VtdEndpoint endpoint, int pasid) {
+/** A page table with a domain-id of its own: a second stage, which may be a hypervisor's, or in scalable mode a first stage. */
+final class VtdDomain implements SharedDomain, AttachedDomain {
+    /** Where the domain is attached, and what to. Compared by hand: the JDK keeps generated comparisons, and with them this bundle's classes. */
+    private record Attachment(VtdEndpoint endpoint, int pasid, AttachedDomain what) {
         @Override
         public boolean equals(Object other) {
             return other instanceof Attachment that && endpoint == that.endpoint && pasid == that.pasid;
@@ -34,11 +35,14 @@ final class VtdDomain implements PagingDomain {
     private final int domainId;
     private final DomainGeometry geometry;
     private final Optional<DirtyTracking> dirtyTracking;
+    private final IopteResizing resizing = new Resizing();
     private final AttachedPasids pasids = new AttachedPasids();
     /** Guarded by this. */
     private final List<Attachment> attachments = new ArrayList<>();
     /** Guarded by this. */
     private boolean tracking;
+    /** Of attachments, nested ones included. Changes are guarded by this. */
+    private volatile DeviceTlbUsers deviceTlbs = DeviceTlbUsers.NONE;
 
     VtdDomain(VtdDriver driver, RadixTable table, boolean firstStage, int domainId, boolean dirtyTracking) {
         this.driver = driver;
@@ -54,7 +58,18 @@ final class VtdDomain implements PagingDomain {
         return driver == other;
     }
 
-    boolean firstStage() {
+    @Override
+    public VtdDomain stage() {
+        return this;
+    }
+
+    @Override
+    public boolean endsInSecondStage() {
+        return !firstStage;
+    }
+
+    @Override
+    public boolean firstStage() {
         return firstStage;
     }
 
@@ -116,16 +131,24 @@ final class VtdDomain implements PagingDomain {
 
     /** Makes the unit forget a range, and takes tables back that it can no longer be walking. */
     private void flush(long first, long last) {
-        invalidate(first, last, !table.hasUnlinked());
+        invalidateEntries(first, last, !table.hasUnlinked());
         table.recycle();
     }
 
+    @Override
+    public void invalidate(long first, long last, boolean tables) {
+        long end = geometry.aperture().last();
+        if (Long.compareUnsigned(first, end) <= 0) {
+            invalidateEntries(first, Long.compareUnsigned(last, end) < 0 ? last : end, !tables);
+        }
+    }
+
     /** Returns when no request uses a former translation of the range. */
-    void invalidate(long first, long last, boolean leavesOnly) {
+    void invalidateEntries(long first, long last, boolean leavesOnly) {
         if (firstStage) {
-            queue.firstStagePages(domainId, pasids, first, last, leavesOnly);
+            queue.firstStagePages(domainId, pasids, first, last, leavesOnly, deviceTlbs);
         } else {
-            queue.secondStagePages(domainId, first, last, leavesOnly);
+            queue.secondStagePages(domainId, first, last, leavesOnly, deviceTlbs);
         }
     }
 
@@ -139,34 +162,67 @@ final class VtdDomain implements PagingDomain {
         return dirtyTracking;
     }
 
-    /** An entry is about to refer to the table. An unmap that does not see this user is seen by the user. */
-    synchronized void join(VtdEndpoint endpoint, int pasid) {
-        attachments.add(new Attachment(endpoint, pasid));
+    @Override
+    public Optional<IopteResizing> resizing() {
+        return table.isForeign() ? Optional.empty() : Optional.of(resizing);
+    }
+
+    @Override
+    public void join(VtdEndpoint endpoint, int pasid) {
+        attach(endpoint, pasid, this);
+    }
+
+    /** An entry is about to refer to {@code what}: this, or what is nested in it. */
+    synchronized void attach(VtdEndpoint endpoint, int pasid, AttachedDomain what) {
+        attachments.add(new Attachment(endpoint, pasid, what));
         pasids.add(pasid);
+        collectDeviceTlbs();
     }
 
-    /** The entry is about to refer to something else: from now on it is not rewritten. Caches may still refer to the table. */
-    synchronized void leave(VtdEndpoint endpoint, int pasid) {
-        attachments.remove(new Attachment(endpoint, pasid));
+    /** Undoes {@link #attach}. */
+    synchronized void detach(VtdEndpoint endpoint, int pasid) {
+        attachments.remove(new Attachment(endpoint, pasid, this));
+        collectDeviceTlbs();
     }
 
-    /** After {@link #leave}: no cache refers to the table any more. */
-    synchronized void left(int pasid) {
+    private void collectDeviceTlbs() {
+        deviceTlbs = DeviceTlbUsers.of(attachments.stream().filter(attachment -> attachment.endpoint().mayHaveDeviceTlb())
+                .map(attachment -> attachment.endpoint().deviceTlbUser(attachment.pasid())).toList());
+    }
+
+    /** Device-TLBs that may hold something of the table. */
+    DeviceTlbUsers deviceTlbs() {
+        return deviceTlbs;
+    }
+
+    @Override
+    public synchronized void left(int pasid) {
         pasids.remove(pasid);
     }
 
-    /** Word 0 of a PASID entry for this domain; under this domain's lock, until the entry is written. */
-    long pasidWord0() {
+    @Override
+    public long pasidWord0() {
         assert Thread.holdsLock(this);
         return firstStage ? PasidTableEntry.firstStage() : PasidTableEntry.secondStage(root(), levels(), tracking);
+    }
+
+    /** As {@link #pasidWord0}, for a first stage nested in this second stage. */
+    long nestedWord0() {
+        assert Thread.holdsLock(this);
+        return PasidTableEntry.nested(root(), levels(), tracking);
+    }
+
+    @Override
+    public long pasidWord2() {
+        return firstStage ? PasidTableEntry.firstStageTable(root(), levels()) : 0;
     }
 
     /** Switches accessed and dirty bits in every entry that refers to the table. */
     synchronized void track(boolean on) {
         tracking = on;
         for (Attachment attachment : attachments) {
-            attachment.endpoint().rewrite(attachment.pasid(), this);
-            queue.pasidRemoved(attachment.pasid(), domainId, true);
+            attachment.endpoint().rewrite(attachment.pasid(), attachment.what());
+            queue.pasidRemoved(attachment.pasid(), domainId, true, deviceTlbs);
         }
     }
 
@@ -176,5 +232,43 @@ final class VtdDomain implements PagingDomain {
         queue.domain(domainId);
         table.close();
         driver.domainIds().free(domainId);
+    }
+
+    /** Only the size changes, so caches may hold the old entry until they are invalidated (§4.5.2, §6.5.2.5). */
+    private final class Resizing implements IopteResizing {
+        @Override
+        public long split(long iova, long lastIova, long pageBytes) {
+            try {
+                return table.split(iova, lastIova, pageBytes);
+            } finally {
+                invalidateAround(iova, lastIova);
+            }
+        }
+
+        @Override
+        public long merge(long iova, long lastIova) {
+            long merged = table.merge(iova, lastIova);
+            if (table.hasMerged()) {
+                invalidateAround(iova, lastIova);
+                table.finishMerge();
+                table.recycle();
+            }
+            return merged;
+        }
+
+        /** An entry that was split may reach beyond the range. */
+        private void invalidateAround(long iova, long lastIova) {
+            long last = geometry.aperture().last();
+            if (Long.compareUnsigned(iova, last) <= 0) {
+                long inside = Long.highestOneBit(geometry.pageSizes()) - 1;
+                long around = lastIova | inside;
+                invalidateEntries(iova & ~inside, Long.compareUnsigned(around, last) < 0 ? around : last, false);
+            }
+        }
+
+        @Override
+        public long entryBytes(long iova) {
+            return table.leafBytes(iova);
+        }
     }
 }

@@ -10,11 +10,14 @@ import iommu.vtd.format.Registers;
 import iommufd.api.Errno;
 import iommufd.api.HardwareInfo;
 import iommufd.api.IommufdException;
+import iommufd.api.NestedTable;
 import iommufd.api.dma.EndpointDescription;
 import iommufd.api.hardware.FaultSink;
 import iommufd.api.hardware.HardwareEndpoint;
 import iommufd.api.hardware.IommuHardware;
+import iommufd.api.hardware.PagingDomain;
 import iommufd.api.hardware.PagingOptions;
+import iommufd.api.memory.StageTwoTable;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.EnumSet;
@@ -38,6 +41,7 @@ public final class VtdDriver implements IommuHardware, AutoCloseable {
     /** What the fault event writes and where: any vector in the interrupt range, as there is one handler. */
     private static final long FAULT_MESSAGE_ADDRESS = 0xFEE0_0000L;
     private static final int FAULT_MESSAGE_DATA = 0x41;
+    private static final int PAGE_REQUEST_MESSAGE_DATA = 0x42;
     private static final int MIN_FIRST_STAGE_LEVELS = 4;
 
     private final RegisterAccess registers;
@@ -53,6 +57,7 @@ public final class VtdDriver implements IommuHardware, AutoCloseable {
     private final ContextTables contextTables;
     private final CommandQueue queue;
     private final FaultEvents faultEvents;
+    private final Optional<PageRequestEvents> pageRequestEvents;
     private final Map<Integer, VtdEndpoint> endpoints = new ConcurrentHashMap<>();
 
     /**
@@ -83,6 +88,15 @@ public final class VtdDriver implements IommuHardware, AutoCloseable {
             contextTables.close();
             throw failure;
         }
+        try {
+            pageRequestEvents = scalable && (extendedCapability & ExtendedCapability.PAGE_REQUESTS) != 0
+                    ? Optional.of(new PageRequestEvents(registers, pool, options.name(), sourceId -> Optional.ofNullable(endpoints.get(sourceId))))
+                    : Optional.empty();
+        } catch (RuntimeException failure) {
+            queue.close();
+            contextTables.close();
+            throw failure;
+        }
         setRootTable(contextTables.root(), scalable ? Registers.SCALABLE_MODE : Registers.LEGACY_MODE);
         command(Registers.COMMAND_QUEUED_INVALIDATION, true);
         queue.everything();
@@ -90,6 +104,12 @@ public final class VtdDriver implements IommuHardware, AutoCloseable {
         registers.write(Registers.FEADDR, 4, FAULT_MESSAGE_ADDRESS);
         registers.write(Registers.FEUADDR, 4, FAULT_MESSAGE_ADDRESS >>> 32);
         registers.write(Registers.FECTL, 4, 0);
+        if (pageRequestEvents.isPresent()) {
+            registers.write(Registers.PECTL + 4, 4, PAGE_REQUEST_MESSAGE_DATA);
+            registers.write(Registers.PECTL + 8, 4, FAULT_MESSAGE_ADDRESS);
+            registers.write(Registers.PECTL + 12, 4, FAULT_MESSAGE_ADDRESS >>> 32);
+            registers.write(Registers.PECTL, 4, 0);
+        }
         command(Registers.COMMAND_TRANSLATION, true);
     }
 
@@ -112,6 +132,14 @@ public final class VtdDriver implements IommuHardware, AutoCloseable {
         if (address == FAULT_MESSAGE_ADDRESS && data == FAULT_MESSAGE_DATA) {
             faultEvents.handle();
         }
+        if (address == FAULT_MESSAGE_ADDRESS && data == PAGE_REQUEST_MESSAGE_DATA) {
+            pageRequestEvents.ifPresent(PageRequestEvents::handle);
+        }
+    }
+
+    /** Whether devices that can may translate by themselves and ask for pages. */
+    boolean takesPageRequests() {
+        return pageRequestEvents.isPresent();
     }
 
     @Override
@@ -162,6 +190,30 @@ public final class VtdDriver implements IommuHardware, AutoCloseable {
             domainIds.free(domainId);
             throw failure;
         }
+    }
+
+    /** A hypervisor's EPT is a second stage as it is. */
+    VtdDomain share(PagingOptions wanted, StageTwoTable shared) {
+        boolean walks = shared.format() == StageTwoTable.Format.EPT && Capability.supportsLevels(capability, shared.format().levels());
+        if (!walks || wanted.dirtyTracking()) {
+            throw new IommufdException(Errno.EOPNOTSUPP, "%s cannot walk a table of format %s%s".formatted(name(), shared.format(),
+                    wanted.dirtyTracking() ? " with dirty tracking" : ""));
+        }
+        if ((wanted.pasid() || wanted.nestParent()) && !scalable) {
+            throw new IommufdException(Errno.EOPNOTSUPP, name() + " has neither PASIDs nor nesting: it is in legacy mode");
+        }
+        RadixTable table = RadixTable.foreign(StageFormats.secondStage(shared.format().levels()), pool, shared.root());
+        return new VtdDomain(this, table, false, domainIds.allocate(), false);
+    }
+
+    VtdNestedDomain allocateNested(PagingDomain parent, NestedTable table) {
+        if ((extendedCapability & ExtendedCapability.NESTED) == 0) {
+            throw new IommufdException(Errno.EOPNOTSUPP, name() + " reports no nested translation (ECAP.NEST is 0)");
+        }
+        if (!(parent instanceof VtdDomain stage) || !stage.belongsTo(this) || stage.firstStage()) {
+            throw new IommufdException(Errno.EINVAL, "the parent is no second stage of " + name());
+        }
+        return VtdNestedDomain.of(stage, table, queue, capability, extendedCapability);
     }
 
     HardwareInfo info(int pasidBits) {
@@ -218,6 +270,8 @@ public final class VtdDriver implements IommuHardware, AutoCloseable {
         setRootTable(0, Registers.ABORT_DMA_MODE);
         registers.write(Registers.FECTL, 4, Registers.EVENT_MASKED);
         faultEvents.close();
+        registers.write(Registers.PECTL, 4, Registers.EVENT_MASKED);
+        pageRequestEvents.ifPresent(PageRequestEvents::close);
         command(Registers.COMMAND_QUEUED_INVALIDATION, false);
         queue.close();
         contextTables.close();

@@ -5,6 +5,7 @@ import iommu.vtd.format.ContextEntry;
 import iommu.vtd.format.PasidTableEntry;
 import iommu.vtd.format.ScalableContextEntry;
 import iommufd.api.Errno;
+import iommufd.api.FaultResponse;
 import iommufd.api.HardwareInfo;
 import iommufd.api.IommufdException;
 import iommufd.api.IovaRange;
@@ -14,16 +15,20 @@ import iommufd.api.dma.DmaFault;
 import iommufd.api.dma.EndpointDescription;
 import iommufd.api.dma.Pasid;
 import iommufd.api.dma.RequesterId;
+import iommufd.api.hardware.AtsPort;
 import iommufd.api.hardware.FaultSink;
 import iommufd.api.hardware.HardwareDomain;
 import iommufd.api.hardware.HardwareEndpoint;
 import iommufd.api.hardware.HardwarePort;
 import iommufd.api.hardware.HardwareViommu;
 import iommufd.api.hardware.NestedDomain;
+import iommufd.api.hardware.PageRequest;
 import iommufd.api.hardware.PageResponse;
 import iommufd.api.hardware.PagingDomain;
 import iommufd.api.hardware.PagingOptions;
 import iommufd.api.hardware.ReservedRegion;
+import iommufd.api.hardware.SharedDomain;
+import iommufd.api.memory.StageTwoTable;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -32,6 +37,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.WeakHashMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * A device behind the unit: its context entry, in scalable mode its PASID tables, and what they point to.
@@ -43,6 +49,9 @@ import java.util.concurrent.ConcurrentHashMap;
 final class VtdEndpoint implements HardwareEndpoint {
     /** The PASID that requests without one are given. */
     private static final int RID_PASID = 0;
+    /** Response codes (Table 32). */
+    private static final int RESPONSE_SUCCESS = 0;
+    private static final int RESPONSE_INVALID = 1;
     private static final long CLOSE_NANOS = 5_000_000_000L;
     private static final List<ReservedRegion> RESERVED_REGIONS = List.of(
             new ReservedRegion(new IovaRange(0xFEE0_0000L, 0xFEEF_FFFFL), ReservedRegion.Kind.HARDWARE_MSI));
@@ -55,11 +64,26 @@ final class VtdEndpoint implements HardwareEndpoint {
     private final long contextEntry;
     private final Optional<PasidTable> pasidTable;
     /** By PASID, {@link Pasid#NONE} included. Changes are guarded by this; a fault handler must not wait for them. */
-    private final Map<Integer, VtdDomain> attached = new ConcurrentHashMap<>();
+    private final Map<Integer, AttachedDomain> attached = new ConcurrentHashMap<>();
     /** Guarded by this. */
     private final Set<HardwarePort> ports = Collections.newSetFromMap(new WeakHashMap<>());
+    private final AtomicInteger atsPorts = new AtomicInteger();
+    /** Groups of page requests whose last one came and that wait for an answer. */
+    private final Set<Group> unanswered = ConcurrentHashMap.newKeySet();
     /** Guarded by this. */
     private boolean released;
+
+    private record Group(int pasid, int index) {
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Group that && pasid == that.pasid && index == that.index;
+        }
+
+        @Override
+        public int hashCode() {
+            return pasid * 512 + index;
+        }
+    }
 
     VtdEndpoint(VtdDriver driver, EndpointDescription description, FaultSink faults) {
         this.driver = driver;
@@ -82,6 +106,7 @@ final class VtdEndpoint implements HardwareEndpoint {
         pasidTable = Optional.of(pasids);
         PhysicalWords.set(contextEntry + 8, RID_PASID);
         PhysicalWords.setRelease(contextEntry, pasids.directory() | ScalableContextEntry.PRESENT
+                | (mayHaveDeviceTlb() ? ScalableContextEntry.DEVICE_TLB | ScalableContextEntry.PAGE_REQUESTS : 0)
                 | (long) pasids.directorySize() << ScalableContextEntry.DIRECTORY_SIZE_SHIFT
                 | (pasidBits > 0 ? ScalableContextEntry.PASIDS : 0));
     }
@@ -92,8 +117,39 @@ final class VtdEndpoint implements HardwareEndpoint {
 
     /** Whether requests without PASID find {@code iova} mapped now. */
     boolean maps(long iova) {
-        VtdDomain domain = attached.get(Pasid.NONE);
-        return domain != null && domain.translate(iova) != PagingDomain.UNMAPPED;
+        return attached.get(Pasid.NONE) instanceof VtdDomain domain && domain.translate(iova) != PagingDomain.UNMAPPED;
+    }
+
+    int sourceId() {
+        return sourceId;
+    }
+
+    /** Whether the device is let translate by itself. */
+    boolean mayHaveDeviceTlb() {
+        return description.pageRequests() && driver.takesPageRequests();
+    }
+
+    /** Whether it does. */
+    boolean hasDeviceTlb() {
+        return atsPorts.get() > 0;
+    }
+
+    DeviceTlbUsers.User deviceTlbUser(int index) {
+        return new DeviceTlbUsers.User(this, index == RID_PASID ? Pasid.NONE : index);
+    }
+
+    private DeviceTlbUsers ownDeviceTlb(int index) {
+        return mayHaveDeviceTlb() ? DeviceTlbUsers.of(List.of(deviceTlbUser(index))) : DeviceTlbUsers.NONE;
+    }
+
+    /** The device asks for a page. Without the unit's locks; the answer may come before this returns. */
+    void pageRequested(PageRequest request) {
+        if (request.lastOfGroup()) {
+            unanswered.add(new Group(request.pasid(), request.groupIndex()));
+        }
+        if (!faults.pageRequest(request) && request.lastOfGroup()) {
+            respond(new PageResponse(request.pasid(), request.groupIndex(), FaultResponse.INVALID));
+        }
     }
 
     void faulted(DmaFault fault) {
@@ -119,8 +175,16 @@ final class VtdEndpoint implements HardwareEndpoint {
     }
 
     @Override
+    public SharedDomain allocateShared(PagingOptions options, StageTwoTable table) {
+        if (options.pasid() && pasidBits == 0) {
+            throw new IommufdException(Errno.EOPNOTSUPP, "%s has no PASIDs: ask for a page table without them".formatted(requesterId()));
+        }
+        return driver.share(options, table);
+    }
+
+    @Override
     public NestedDomain allocateNested(PagingDomain parent, NestedTable table) {
-        throw new IommufdException(Errno.EOPNOTSUPP, "this unit reports no nested translation (ECAP.NEST is 0)");
+        return driver.allocateNested(parent, table);
     }
 
     @Override
@@ -131,17 +195,17 @@ final class VtdEndpoint implements HardwareEndpoint {
     @Override
     public synchronized void attach(int pasid, HardwareDomain domain) {
         checkPasid(pasid);
-        if (!(domain instanceof VtdDomain target) || !target.belongsTo(driver)) {
+        if (!(domain instanceof AttachedDomain target) || !target.stage().belongsTo(driver)) {
             throw new IommufdException(Errno.EINVAL, "the page table was made by other hardware than " + driver.name());
         }
-        VtdDomain former = attached.get(pasid);
+        AttachedDomain former = attached.get(pasid);
         if (former == target) {
             return;
         }
         if (pasidTable.isPresent()) {
             attachScalable(pasidTable.get(), pasid, target, Optional.ofNullable(former));
         } else {
-            attachLegacy(target, Optional.ofNullable(former));
+            attachLegacy(target.stage(), Optional.ofNullable(former).map(AttachedDomain::stage));
         }
         attached.put(pasid, target);
     }
@@ -170,21 +234,32 @@ final class VtdEndpoint implements HardwareEndpoint {
         });
     }
 
-    private void attachScalable(PasidTable pasids, int pasid, VtdDomain target, Optional<VtdDomain> former) {
+    /**
+     * A guest's table address must never be taken for one of the host, or the other way round, and no order of words keeps it from
+     * that: so between nested and other domains the entry is absent for a moment, in which requests fault.
+     */
+    private void attachScalable(PasidTable pasids, int pasid, AttachedDomain target, Optional<AttachedDomain> former) {
         int index = pasid == Pasid.NONE ? RID_PASID : pasid;
         long entry = former.isPresent() ? pasids.entry(index) : pasids.enter(index);
         former.ifPresent(domain -> domain.leave(this, index));
-        synchronized (target) {
+        boolean inBetween = former.isPresent() && (target instanceof VtdNestedDomain || former.get() instanceof VtdNestedDomain);
+        if (inBetween) {
+            PhysicalWords.setRelease(entry, 0);
+            driver.queue().pasidRemoved(index, former.get().stage().domainId(), true, ownDeviceTlb(index));
+        }
+        synchronized (target.stage()) {
             target.join(this, index);
             // The tables of a first stage come before the type that makes them valid; they are ignored otherwise.
             if (target.firstStage()) {
-                PhysicalWords.setRelease(entry + 16, PasidTableEntry.firstStageTable(target.root(), target.levels()));
+                PhysicalWords.setRelease(entry + 16, target.pasidWord2());
             }
-            PhysicalWords.setRelease(entry + 8, target.domainId() | PasidTableEntry.WALK_SNOOPS);
+            PhysicalWords.setRelease(entry + 8, target.stage().domainId() | PasidTableEntry.WALK_SNOOPS);
             rewrite(index, target);
         }
         former.ifPresent(domain -> {
-            driver.queue().pasidChanged(index, domain.domainId(), target.domainId());
+            if (!inBetween) {
+                driver.queue().pasidChanged(index, domain.stage().domainId(), target.stage().domainId(), ownDeviceTlb(index));
+            }
             domain.left(index);
             if (!target.firstStage()) {
                 PhysicalWords.set(entry + 16, 0);
@@ -193,13 +268,13 @@ final class VtdEndpoint implements HardwareEndpoint {
     }
 
     /** Writes the word of a PASID entry that says how {@code domain} translates; under the domain's lock. */
-    void rewrite(int index, VtdDomain domain) {
+    void rewrite(int index, AttachedDomain domain) {
         PhysicalWords.setRelease(pasidTable.orElseThrow().entry(index), domain.pasidWord0());
     }
 
     @Override
     public synchronized void block(int pasid) {
-        VtdDomain domain = attached.remove(pasid);
+        AttachedDomain domain = attached.remove(pasid);
         if (domain == null) {
             return;
         }
@@ -209,17 +284,17 @@ final class VtdEndpoint implements HardwareEndpoint {
             blockScalable(pasidTable.get(), index, domain);
         } else {
             PhysicalWords.setRelease(contextEntry, 0);
-            driver.queue().contextChanged(sourceId, domain.domainId(), domain.domainId());
+            driver.queue().contextChanged(sourceId, domain.stage().domainId(), domain.stage().domainId());
             PhysicalWords.set(contextEntry + 8, 0);
         }
         domain.left(index);
     }
 
-    private void blockScalable(PasidTable pasids, int index, VtdDomain domain) {
+    private void blockScalable(PasidTable pasids, int index, AttachedDomain domain) {
         long entry = pasids.entry(index);
         PhysicalWords.setRelease(entry, 0);
         long unlinked = pasids.leave(index);
-        driver.queue().pasidRemoved(index, domain.domainId(), !domain.firstStage() || unlinked != 0);
+        driver.queue().pasidRemoved(index, domain.stage().domainId(), domain.endsInSecondStage() || unlinked != 0, ownDeviceTlb(index));
         PhysicalWords.set(entry + 8, 0);
         PhysicalWords.set(entry + 16, 0);
         pasids.recycle(unlinked);
@@ -233,8 +308,25 @@ final class VtdEndpoint implements HardwareEndpoint {
     }
 
     @Override
+    public AtsPort openAtsPort(int pasid, AtsPort.Device device) {
+        if (!mayHaveDeviceTlb()) {
+            throw new IommufdException(Errno.EOPNOTSUPP, requesterId() + " cannot translate by itself: it has no page requests, or "
+                    + driver.name() + " takes none (ECAP.PRS is 0)");
+        }
+        synchronized (this) {
+            AtsPort port = driver.requests().openAts(requesterId(), pasid, device);
+            ports.add(port);
+            atsPorts.incrementAndGet();
+            return port;
+        }
+    }
+
+    @Override
     public void respond(PageResponse response) {
-        // This unit takes no page requests (ECAP.PRS is 0), so that every response is to an unknown one.
+        if (unanswered.remove(new Group(response.pasid(), response.groupIndex()))) {
+            driver.queue().respond(sourceId, response.pasid(), response.groupIndex(),
+                    response.response() == FaultResponse.SUCCESS ? RESPONSE_SUCCESS : RESPONSE_INVALID);
+        }
     }
 
     @Override
@@ -243,10 +335,12 @@ final class VtdEndpoint implements HardwareEndpoint {
             return;
         }
         released = true;
+        atsPorts.set(0);
         for (HardwarePort port : List.copyOf(ports)) {
             port.close(CLOSE_NANOS);
         }
         ports.clear();
+        unanswered.clear();
         for (int pasid : new ArrayList<>(attached.keySet())) {
             block(pasid);
         }

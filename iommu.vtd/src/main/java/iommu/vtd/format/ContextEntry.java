@@ -25,6 +25,9 @@ public final class ContextEntry {
     /** High word: must be 0. */
     public static final long HIGH_RESERVED = -1L << 24 | 1L << 7;
 
+    /** Translation type: reserved. */
+    public static final int RESERVED_TYPE = 3;
+
     private ContextEntry() {}
 
     /** Low word of a present second-stage entry. */

@@ -16,6 +16,10 @@ public final class ExtendedCapability {
     public static final int IOTLB_OFFSET_SHIFT = 8;
     /** NEST: first stage nested in second stage. */
     public static final long NESTED = 1L << 26;
+    /** PRS: page requests. */
+    public static final long PAGE_REQUESTS = 1L << 29;
+    /** SRS: supervisor requests. */
+    public static final long SUPERVISOR = 1L << 31;
     /** EAFS: extended accessed flag. */
     public static final long EXTENDED_ACCESSED = 1L << 34;
     /** Lowest bit of PSS: PASID width minus 1. */

@@ -6,7 +6,7 @@ public final class FirstStageEntry {
     public static final long PRESENT = 1;
     /** Grants writes. */
     public static final long WRITE = 1L << 1;
-    /** Grants user-level requests; all requests are. */
+    /** Grants user-level requests. */
     public static final long USER = 1L << 2;
     /** Hardware used the entry. */
     public static final long ACCESSED = 1L << 5;

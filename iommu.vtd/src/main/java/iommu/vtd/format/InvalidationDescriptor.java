@@ -26,6 +26,8 @@ public final class InvalidationDescriptor {
     public static final int PASID_CACHE = 7;
     /** PASID-based device-TLB, wide queues only. §6.5.2.6 */
     public static final int PASID_DEVICE_TLB = 8;
+    /** Page group response, wide queues only. §7.6.1 */
+    public static final int PAGE_GROUP_RESPONSE = 9;
 
     /** Granularity of {@link #CONTEXT_CACHE} and {@link #IOTLB}: everything. */
     public static final int GLOBAL = 1;
@@ -50,6 +52,8 @@ public final class InvalidationDescriptor {
     public static final long WAIT_INTERRUPT = 1L << 4;
     /** {@link #WAIT}: write the status. */
     public static final long WAIT_STATUS = 1L << 5;
+    /** {@link #WAIT}: page requests are drained, too. */
+    public static final long WAIT_PAGE_REQUESTS = 1L << 7;
     /** {@link #WAIT}: later descriptors wait, too. */
     public static final long WAIT_FENCE = 1L << 6;
 
@@ -63,9 +67,19 @@ public final class InvalidationDescriptor {
     /** Must be 0 in the first word, by type; type bits excluded. */
     private static final long[] FIRST_RESERVED = {
         -1L, 0xFFFC_0000_0000_F1C0L, 0xFFFF_FFFF_0000_F100L, 0xFFFF_0000_FFE0_F1F0L, 0xFFFF_0000_07FF_F1E0L,
-        0x0000_0000_FFFF_F180L, 0xFFF0_0000_0000_F1C0L, 0xFFF0_0000_0000_F1C0L, 0xFFF0_0000_0000_F000L};
+        0x0000_0000_FFFF_F100L, 0xFFF0_0000_0000_F1C0L, 0xFFF0_0000_0000_F1C0L, 0xFFF0_0000_0000_F000L,
+        0xFFF0_0000_0000_01E0L};
     /** Must be 0 in the second word, by type. */
-    private static final long[] SECOND_RESERVED = {-1L, -1L, 0xF80L, 0xFFEL, -1L, 3L, 0xF80L, -1L, 0x7FEL};
+    private static final long[] SECOND_RESERVED = {-1L, -1L, 0xF80L, 0xFFEL, -1L, 3L, 0xF80L, -1L, 0x7FEL, ~0xFFCL};
+
+    /** Second word of a {@link #DEVICE_TLB}: the range is larger than a page. */
+    public static final long RANGE_LARGE = 1;
+    /** Second word of a {@link #PASID_DEVICE_TLB}: the range is larger than a page. */
+    public static final long PASID_RANGE_LARGE = 1L << 11;
+    /** Second word of device-TLB descriptors, besides the bit for large ranges: everything (§6.5.3.3). */
+    private static final long WHOLE_RANGE = 0x7FFF_FFFF_FFFF_F000L;
+    /** Second word of a {@link #PASID_DEVICE_TLB}: translations of all PASIDs go. */
+    public static final long ALL_PASIDS = 1;
 
     private static final int DOMAIN_SHIFT = 16;
     private static final int GRANULARITY_SHIFT = 4;
@@ -101,6 +115,63 @@ public final class InvalidationDescriptor {
     /** Source-id of a {@link #CONTEXT_CACHE} first word. */
     public static int sourceId(long first) {
         return (int) (first >>> UPPER_SHIFT) & 0xFFFF;
+    }
+
+    /** Source-id of a {@link #PASID_DEVICE_TLB} or {@link #PAGE_GROUP_RESPONSE} first word. */
+    public static int requesterId(long first) {
+        return (int) (first >>> DOMAIN_SHIFT) & 0xFFFF;
+    }
+
+    /** Whether a {@link #PAGE_GROUP_RESPONSE} first word carries a PASID. */
+    public static boolean hasPasid(long first) {
+        return (first >>> GRANULARITY_SHIFT & 1) != 0;
+    }
+
+    /** Response code of a {@link #PAGE_GROUP_RESPONSE} first word; 0 is success. */
+    public static int responseCode(long first) {
+        return (int) (first >>> 12) & 0xF;
+    }
+
+    /** Group of a {@link #PAGE_GROUP_RESPONSE} second word. */
+    public static int pageGroup(long second) {
+        return (int) (second >>> 3) & 0x1FF;
+    }
+
+    /**
+     * Bytes of the range in the second word of a {@link #DEVICE_TLB} or {@link #PASID_DEVICE_TLB}: a power of two, 0 for everything.
+     */
+    public static long rangeBytes(int type, long second) {
+        if ((second & (type == DEVICE_TLB ? RANGE_LARGE : PASID_RANGE_LARGE)) == 0) {
+            return 1L << 12;
+        }
+        int sizeLg2 = 12 + Long.numberOfTrailingZeros(~(second >>> 12)) + 1;
+        return sizeLg2 >= Long.SIZE ? 0 : 1L << sizeLg2;
+    }
+
+    /** Invalidates all that a device-TLB holds of requests without PASID; {@link #wholeDeviceTlb} follows. */
+    public static long deviceTlb(int sourceId) {
+        return DEVICE_TLB | (long) sourceId << UPPER_SHIFT;
+    }
+
+    /** Invalidates all that a device-TLB holds of a PASID; {@link #wholeDeviceTlb} follows. */
+    public static long pasidDeviceTlb(int sourceId, int pasid) {
+        return PASID_DEVICE_TLB | (long) sourceId << DOMAIN_SHIFT | (long) pasid << UPPER_SHIFT;
+    }
+
+    /** Second word of {@link #deviceTlb} and {@link #pasidDeviceTlb}. */
+    public static long wholeDeviceTlb(boolean ofPasid) {
+        return WHOLE_RANGE | (ofPasid ? PASID_RANGE_LARGE : RANGE_LARGE);
+    }
+
+    /** Answers a group of page requests. @param pasid below 0 for none */
+    public static long pageGroupResponse(int sourceId, int pasid, int code) {
+        return PAGE_GROUP_RESPONSE | (long) code << 12 | (long) sourceId << DOMAIN_SHIFT
+                | (pasid < 0 ? 0 : 1L << GRANULARITY_SHIFT | (long) pasid << UPPER_SHIFT);
+    }
+
+    /** Second word of {@link #pageGroupResponse}. */
+    public static long pageGroupWord(int group) {
+        return (long) group << 3;
     }
 
     /** Function mask of a {@link #CONTEXT_CACHE} first word. */

@@ -19,6 +19,8 @@ public final class PasidTableEntry {
     public static final long FAULTS_SUPPRESSED = 1L << 1;
     /** Word 0: lowest bit of the second stage's address width (levels minus 2). */
     public static final int WIDTH_SHIFT = 2;
+    /** Word 0: the second stage's address width. */
+    public static final long WIDTH = 7L << 2;
     /** Word 0: lowest bit of PGTT. */
     public static final int TYPE_SHIFT = 6;
     /** PGTT: first stage. */
@@ -43,10 +45,16 @@ public final class PasidTableEntry {
     public static final long WORD1_RESERVED = 0x7FL << 16 | -1L << 25;
     /** Word 2: lowest bit of FSPM; 0 is 4 levels, 1 is 5. */
     public static final int FIRST_STAGE_MODE_SHIFT = 2;
+    /** Word 2: FSPM. */
+    public static final long FIRST_STAGE_MODE = 3L << 2;
     /** Word 2: extended accessed flag in the first stage. */
     public static final long EXTENDED_ACCESSED = 1L << 7;
-    /** Word 2: must be 0; supervisor requests are not supported. WPE and the ignored bits 6:5 are free. */
-    public static final long WORD2_RESERVED = 3 | 0xFL << 8 | HostAddress.RESERVED;
+    /** Word 2: privileged requests are allowed. */
+    public static final long SUPERVISOR = 1;
+    /** Word 2: privileged requests, too, must not write where no write is granted. */
+    public static final long WRITE_PROTECT = 1L << 4;
+    /** Word 2: must be 0. The bits 6:5 are ignored. */
+    public static final long WORD2_RESERVED = 2 | 0xFL << 8 | HostAddress.RESERVED;
 
     private PasidTableEntry() {}
 
@@ -68,6 +76,11 @@ public final class PasidTableEntry {
     /** Word 0 of a present second-stage entry. */
     public static long secondStage(long table, int levels, boolean dirty) {
         return PRESENT | levels - 2 << WIDTH_SHIFT | SECOND_STAGE << TYPE_SHIFT | (dirty ? SECOND_STAGE_DIRTY : 0) | table;
+    }
+
+    /** Word 0 of a present entry whose first stage is nested in a second stage. */
+    public static long nested(long table, int levels, boolean dirty) {
+        return secondStage(table, levels, dirty) ^ (long) (SECOND_STAGE ^ NESTED) << TYPE_SHIFT;
     }
 
     /** Word 0 of a present first-stage entry. */

@@ -48,12 +48,43 @@ public final class Registers {
     /** Invalidation queue error record, 64 bits, read-only. §11.4.9.9 */
     public static final int IQERCD = 0x0B0;
 
+    /** Protected memory enable. §11.4.8.1 */
+    public static final int PMEN = 0x064;
+    /** Protected low memory: first address. §11.4.8.2 */
+    public static final int PLMBASE = 0x068;
+    /** Protected low memory: last address. §11.4.8.3 */
+    public static final int PLMLIMIT = 0x06C;
+    /** Protected high memory, 64 bits: first address. §11.4.8.4 */
+    public static final int PHMBASE = 0x070;
+    /** Protected high memory, 64 bits: last address. §11.4.8.5 */
+    public static final int PHMLIMIT = 0x078;
+    /** Interrupt remapping table address, 64 bits; takes effect by {@link #COMMAND_SET_INTERRUPT_TABLE}. §11.4.10 */
+    public static final int IRTA = 0x0B8;
+    /** Page request queue head, 64 bits: software's. §11.4.11.1 */
+    public static final int PQH = 0x0C0;
+    /** Page request queue tail, 64 bits: the unit's. §11.4.11.2 */
+    public static final int PQT = 0x0C8;
+    /** Page request queue address, 64 bits. §11.4.11.3 */
+    public static final int PQA = 0x0D0;
+    /** Page request status. §11.4.11.4 */
+    public static final int PRS = 0x0DC;
+    /** Page request event control; data, address and upper address follow. §11.4.11.5 */
+    public static final int PECTL = 0x0E0;
+
     /** {@link #GCMD}/{@link #GSTS}: DMA remapping is on. */
     public static final int COMMAND_TRANSLATION = 1 << 31;
     /** {@link #GCMD}: take {@link #RTADDR} over; {@link #GSTS}: done. */
     public static final int COMMAND_SET_ROOT_TABLE = 1 << 30;
     /** {@link #GCMD}/{@link #GSTS}: the invalidation queue is on. */
     public static final int COMMAND_QUEUED_INVALIDATION = 1 << 26;
+    /** {@link #GCMD}: flush write buffers; {@link #GSTS}: under way. */
+    public static final int COMMAND_FLUSH_WRITE_BUFFER = 1 << 27;
+    /** {@link #GCMD}/{@link #GSTS}: interrupt remapping is on. */
+    public static final int COMMAND_INTERRUPT_REMAPPING = 1 << 25;
+    /** {@link #GCMD}: take {@link #IRTA} over; {@link #GSTS}: done. */
+    public static final int COMMAND_SET_INTERRUPT_TABLE = 1 << 24;
+    /** {@link #GCMD}/{@link #GSTS}: interrupts in compatibility format pass. */
+    public static final int COMMAND_COMPATIBILITY_FORMAT = 1 << 23;
     /** Bits of {@link #GSTS} that software writes back with every command; the others are one-shot. */
     public static final int COMMAND_KEPT = 0x96FF_FFFF;
 
@@ -106,6 +137,28 @@ public final class Registers {
     public static final int EVENT_MASKED = 1 << 31;
     /** {@link #FECTL}, {@link #IECTL}: a message waits for the mask to go. */
     public static final int EVENT_PENDING = 1 << 30;
+
+    /** {@link #PMEN}: software's wish. */
+    public static final int PROTECTED_ENABLE = 1 << 31;
+    /** {@link #PMEN}: in force. */
+    public static final int PROTECTED_STATUS = 1;
+
+    /** {@link #IRTA}: destinations have 32 bits (x2APIC). */
+    public static final long INTERRUPT_EXTENDED = 1L << 11;
+    /** {@link #IRTA}: the table has 2^(n+1) entries. */
+    public static final long INTERRUPT_SIZE = 0xF;
+
+    /** {@link #PQH}, {@link #PQT}: the offset. */
+    public static final long PAGE_REQUEST_OFFSET = 0x7_FFE0L;
+    /** {@link #PRS}: requests were written. */
+    public static final int PAGE_REQUEST_PENDING = 1;
+    /** {@link #PRS}: requests were discarded. */
+    public static final int PAGE_REQUEST_OVERFLOW = 1 << 1;
+
+    /** {@link #IQERCD}: lowest bit of the source-id of a timeout. */
+    public static final int QUEUE_TIMEOUT_SOURCE_SHIFT = 32;
+    /** {@link #IQERCD}: lowest bit of the source-id of a completion that made no sense. */
+    public static final int QUEUE_COMPLETION_SOURCE_SHIFT = 48;
 
     /** {@link #ICS}: a wait descriptor with interrupt flag completed. */
     public static final int WAIT_COMPLETED = 1;

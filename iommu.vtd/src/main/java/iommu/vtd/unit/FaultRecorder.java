@@ -7,6 +7,7 @@ import iommu.vtd.format.Registers;
 /** Primary fault logging (§7.2.1) and the conditions of the fault event (§7.3). Guarded by the unit's lock. */
 final class FaultRecorder {
     private static final int HIGH = 8;
+    private static final int INDEX_SHIFT = 48;
     /** The double-word of a record that holds its F bit. */
     private static final int LAST_DWORD = 12;
 
@@ -33,7 +34,16 @@ final class FaultRecorder {
     }
 
     /** Records a fault, or its loss. */
-    void record(long iova, int sourceId, int pasid, boolean read, int reason) {
+    void record(long iova, int sourceId, int pasid, long attributes, int reason) {
+        store(iova & addressMask, FaultRecord.high(sourceId, pasid, attributes, reason));
+    }
+
+    /** Records a blocked interrupt: its index is where others have an address. */
+    void recordInterrupt(int sourceId, int index, int reason) {
+        store((long) index << INDEX_SHIFT, FaultRecord.high(sourceId, -1, 0, reason));
+    }
+
+    private void store(long low, long high) {
         int status = registers.get32(Registers.FSTS);
         if ((status & Registers.FAULT_OVERFLOW) != 0) {
             return;
@@ -43,8 +53,8 @@ final class FaultRecorder {
             registers.put32(Registers.FSTS, status | Registers.FAULT_OVERFLOW);
             return;
         }
-        registers.put64(record, iova & addressMask);
-        registers.put64(record + HIGH, FaultRecord.high(sourceId, pasid, read, reason));
+        registers.put64(record, low);
+        registers.put64(record + HIGH, high);
         int index = next;
         next = (next + 1) % count;
         if ((status & Registers.FAULT_PENDING) == 0) {
@@ -82,7 +92,7 @@ final class FaultRecorder {
         }
     }
 
-    /** Translation was disabled: recording starts over at the first register. */
+    /** Recording starts over at the first register. */
     void restart() {
         next = 0;
     }

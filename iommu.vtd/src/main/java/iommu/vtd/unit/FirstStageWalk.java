@@ -18,13 +18,12 @@ import iommu.common.unit.PhysicalWords;
 import iommu.vtd.format.FaultReason;
 
 /**
- * First-stage translation (§3.6) of user-level requests, by itself or nested in a second stage (§3.8): then every address it
+ * First-stage translation (§3.6), by itself or nested in a second stage (§3.8): then every address it
  * comes across is one of the guest. Belongs to one port; results of the last success stay in its fields.
  */
 final class FirstStageWalk {
     private static final int LEAF_SHIFT = 12;
     private static final int INDEX_BITS = 9;
-    private static final int MAX_LEAF_SHIFT = 30;
     private static final int INDEX = 0xFF8;
     /** Software changed the entry under the walk, which reads it again. */
     private static final long CHANGED = Long.MIN_VALUE;
@@ -32,11 +31,16 @@ final class FirstStageWalk {
     private final KnownMemory memory;
     private final DirtyMarkSink dirtyMarks;
     private final SecondStageWalk secondStage;
+    private final int maxLeafShift;
     private long root;
     private int topShift;
     private boolean nested;
     private boolean coherent;
     private long accessedBits;
+    /** What an entry must grant: user-level requests, or nothing if the requests are privileged. */
+    private long neededPrivilege = USER;
+    /** Granted from the start: writes, to privileged requests that no write protection holds. */
+    private boolean writesAnything;
     /** Whether the second stage grants writes to the entry last looked up. */
     private boolean entryWritable;
 
@@ -46,10 +50,11 @@ final class FirstStageWalk {
     int cacheable;
 
     /** @param secondStage what it is nested in, if it is */
-    FirstStageWalk(KnownMemory memory, DirtyMarkSink dirtyMarks, SecondStageWalk secondStage) {
+    FirstStageWalk(KnownMemory memory, DirtyMarkSink dirtyMarks, SecondStageWalk secondStage, ReservedBits reserved) {
         this.memory = memory;
         this.dirtyMarks = dirtyMarks;
         this.secondStage = secondStage;
+        maxLeafShift = reserved.firstStageLeafLg2;
     }
 
     /**
@@ -68,11 +73,17 @@ final class FirstStageWalk {
         accessedBits = extendedAccessed ? ACCESSED | EXTENDED_ACCESSED : ACCESSED;
     }
 
+    /** Whose requests they are. @param writeProtect whether privileged ones need a granted write, too */
+    void privilege(boolean supervisor, boolean writeProtect) {
+        neededPrivilege = supervisor ? 0 : USER;
+        writesAnything = supervisor && !writeProtect;
+    }
+
     /**
      * Translates.
      *
      * @param wanted {@link iommufd.api.DmaAccess} bits
-     * @return the physical address, or minus the code of a {@link FaultReason}
+     * @return the address on the bus, or minus the code of a {@link FaultReason}
      */
     long translate(long address, int wanted) {
         int unused = 63 - (topShift + INDEX_BITS - 1);
@@ -85,26 +96,28 @@ final class FirstStageWalk {
         while (true) {
             long slot = table + (address >>> shift - 3 & INDEX);
             if (nested) {
-                slot = hostAddress(slot, shift);
+                slot = throughSecondStage(slot, shift);
                 if (slot < 0) {
                     return slot;
                 }
-            } else if (!memory.contains(slot)) {
+            }
+            slot = memory.hostAddress(slot);
+            if (slot < 0) {
                 return -(shift == topShift ? FaultReason.FIRST_STAGE_ROOT_UNREACHABLE : FaultReason.FIRST_STAGE_UNREACHABLE).code();
             }
             long entry = PhysicalWords.get(slot);
             if ((entry & PRESENT) == 0) {
                 return -FaultReason.FIRST_STAGE_ABSENT.code();
             }
-            boolean leaf = shift == LEAF_SHIFT || (entry & PAGE_SIZE) != 0 && shift <= MAX_LEAF_SHIFT;
+            boolean leaf = shift == LEAF_SHIFT || (entry & PAGE_SIZE) != 0 && shift <= maxLeafShift;
             if ((entry & (leaf ? leafReserved(shift) : TABLE_RESERVED)) != 0) {
                 return -FaultReason.FIRST_STAGE_RESERVED.code();
             }
-            if ((entry & USER) == 0) {
+            if ((entry & neededPrivilege) != neededPrivilege) {
                 return -FaultReason.SUPERVISOR_PAGE.code();
             }
             if (leaf) {
-                long result = leaf(slot, entry, granted & entry, shift, address, wanted);
+                long result = leaf(slot, entry, writesAnything ? WRITE : granted & entry, shift, address, wanted);
                 if (result != CHANGED) {
                     return result;
                 }
@@ -129,7 +142,7 @@ final class FirstStageWalk {
         return shift == LEAF_SHIFT ? LEAF_RESERVED : LEAF_RESERVED | (1L << shift) - 1 & ADDRESS & ~LARGE_PAT;
     }
 
-    /** @return the physical address, minus a reason, or {@link #CHANGED} */
+    /** @return the address on the bus, minus a reason, or {@link #CHANGED} */
     private long leaf(long slot, long entry, long granted, int shift, long address, int wanted) {
         if ((wanted & WRITE_BIT) != 0 && granted == 0) {
             return -FaultReason.SCALABLE_WRITE_DENIED.code();
@@ -177,7 +190,7 @@ final class FirstStageWalk {
     }
 
     /** An entry's place in the guest, through the second stage. */
-    private long hostAddress(long guestSlot, int shift) {
+    private long throughSecondStage(long guestSlot, int shift) {
         if (!secondStage.covers(guestSlot)) {
             return -FaultReason.FIRST_STAGE_TOO_WIDE.code();
         }

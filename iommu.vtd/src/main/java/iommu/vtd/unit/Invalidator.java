@@ -2,6 +2,7 @@ package iommu.vtd.unit;
 
 import iommu.common.dma.InvalidationLog;
 import iommu.vtd.format.InvalidationDescriptor;
+import iommu.vtd.format.PasidTableEntry;
 
 /**
  * Carries invalidations out: publishes them to the ports, each of which drops what is covered before its next request. The
@@ -11,11 +12,15 @@ final class Invalidator {
     private static final int PAGE_LG2 = 12;
 
     private final InvalidationLog log;
+    private final VtdFeatures features;
+    private final InterruptRemapper interrupts;
     private final long drainNanos;
 
     /** @param drainNanos how long requests inside may take before an invalidation counts as timed out */
-    Invalidator(InvalidationLog log, long drainNanos) {
+    Invalidator(InvalidationLog log, VtdFeatures features, InterruptRemapper interrupts, long drainNanos) {
         this.log = log;
+        this.features = features;
+        this.interrupts = interrupts;
         this.drainNanos = drainNanos;
     }
 
@@ -53,7 +58,7 @@ final class Invalidator {
             case InvalidationDescriptor.DOMAIN ->
                 log.publish(Invalidation.IOTLB_DOMAIN, Invalidation.tag(domainId, 0), 0, -1L);
             case InvalidationDescriptor.PAGES -> {
-                if (addressMask > VtdFeatures.MAX_ADDRESS_MASK) {
+                if (!features.has(VtdFeature.PAGE_SELECTIVE) || addressMask > features.maxAddressMask()) {
                     return false;
                 }
                 long inside = inside(addressMask);
@@ -84,12 +89,24 @@ final class Invalidator {
     /** All caches, and every request that may still use what was in them. */
     boolean everything() {
         log.publish(Invalidation.EVERYTHING, 0, 0, -1L);
-        return drain();
+        return log.awaitQuiescence(drainNanos);
     }
 
-    /** Waits for requests that may have started before what was published. @return false if one did not end */
+    /** What a page request drops by itself (Table 27). */
+    void pageRequested(RequesterContext context, long address) {
+        long first = address & -1L << PAGE_LG2;
+        long last = first | inside(0);
+        switch (context.type) {
+            case PasidTableEntry.FIRST_STAGE -> log.publish(Invalidation.FIRST_STAGE_PAGES,
+                    Invalidation.tag(context.domainId, context.pasid), first, last);
+            case PasidTableEntry.NESTED -> log.publish(Invalidation.IOTLB_DOMAIN, Invalidation.tag(context.domainId, 0), 0, -1L);
+            default -> log.publish(Invalidation.IOTLB_PAGES, Invalidation.tag(context.domainId, 0), first, last);
+        }
+    }
+
+    /** Waits for DMA and interrupts that may have started before what was published. @return false if one did not end */
     boolean drain() {
-        return log.awaitQuiescence(drainNanos);
+        return log.awaitQuiescence(drainNanos) && interrupts.drain(drainNanos);
     }
 
     private static long inside(int addressMask) {

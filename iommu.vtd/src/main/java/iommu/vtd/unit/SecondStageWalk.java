@@ -4,7 +4,6 @@ import static iommu.vtd.format.SecondStageEntry.ACCESS;
 import static iommu.vtd.format.SecondStageEntry.ACCESSED;
 import static iommu.vtd.format.SecondStageEntry.ADDRESS;
 import static iommu.vtd.format.SecondStageEntry.DIRTY;
-import static iommu.vtd.format.SecondStageEntry.LEAF_RESERVED;
 import static iommu.vtd.format.SecondStageEntry.PAGE_SIZE;
 import static iommu.vtd.format.SecondStageEntry.TABLE_RESERVED;
 import static iommu.vtd.format.SecondStageEntry.WRITE;
@@ -19,12 +18,13 @@ import iommu.vtd.format.FaultReason;
 final class SecondStageWalk {
     private static final int LEAF_SHIFT = 12;
     private static final int INDEX_BITS = 9;
-    private static final int MAX_LEAF_SHIFT = 30;
     /** {@code iova >>> shift - 3 & INDEX} is the byte offset of an entry. */
     private static final int INDEX = 0xFF8;
 
     private final KnownMemory memory;
     private final DirtyMarkSink dirtyMarks;
+    private final long leafReserved;
+    private final int maxLeafShift;
     private long root;
     private int topShift;
     private boolean scalable;
@@ -40,8 +40,10 @@ final class SecondStageWalk {
     /** What may be cached: {@link #allowed} without writes while the leaf is not marked dirty. */
     int cacheable;
 
-    SecondStageWalk(KnownMemory memory, DirtyMarkSink dirtyMarks) {
+    SecondStageWalk(KnownMemory memory, DirtyMarkSink dirtyMarks, ReservedBits reserved) {
         this.memory = memory;
+        leafReserved = reserved.secondStageLeaf;
+        maxLeafShift = reserved.secondStageLeafLg2;
         this.dirtyMarks = dirtyMarks;
     }
 
@@ -75,24 +77,24 @@ final class SecondStageWalk {
      * Translates an address that it {@link #covers}.
      *
      * @param wanted {@link iommufd.api.DmaAccess} bits
-     * @return the physical address, or minus the code of a {@link FaultReason}
+     * @return the address on the bus, or minus the code of a {@link FaultReason}
      */
     long translate(long address, int wanted) {
         long table = root;
         long granted = ACCESS;
         int shift = topShift;
         while (true) {
-            long slot = table + (address >>> shift - 3 & INDEX);
-            if (!memory.contains(slot)) {
+            long slot = memory.hostAddress(table + (address >>> shift - 3 & INDEX));
+            if (slot < 0) {
                 return unreachable(shift);
             }
             long entry = PhysicalWords.get(slot);
             if ((entry & ACCESS) == 0) {
                 return absent(wanted);
             }
-            if (shift == LEAF_SHIFT || (entry & PAGE_SIZE) != 0 && shift <= MAX_LEAF_SHIFT) {
+            if (shift == LEAF_SHIFT || (entry & PAGE_SIZE) != 0 && shift <= maxLeafShift) {
                 long inside = (1L << shift) - 1;
-                if ((entry & (LEAF_RESERVED | inside & ADDRESS)) != 0) {
+                if ((entry & (leafReserved | inside & ADDRESS)) != 0) {
                     return reserved();
                 }
                 long leafGranted = granted & entry;

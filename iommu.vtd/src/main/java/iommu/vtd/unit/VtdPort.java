@@ -6,108 +6,212 @@ import static iommufd.api.DmaAccess.WRITE_BIT;
 import iommu.common.dma.Iotlb;
 import iommu.common.dma.TranslatingPort;
 import iommu.vtd.format.FaultReason;
+import iommu.vtd.format.FaultRecord;
 import iommu.vtd.format.HostAddress;
 import iommu.vtd.format.PasidTableEntry;
 import iommufd.api.DmaAccess;
 import iommufd.api.dma.DmaFault;
 import iommufd.api.dma.Pasid;
 import iommufd.api.dma.RequesterId;
+import iommufd.api.memory.MemoryMap;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
  * Where the requests of one queue of a device arrive. Its IOTLB holds translations of one domain, PASID and type at a time,
  * the tags of §6.2.1; they outlive the context and PASID entries they were made by until an IOTLB invalidation covers them.
  */
-public final class VtdPort extends TranslatingPort {
+public sealed class VtdPort extends TranslatingPort permits VtdAtsPort {
     /** The 2 MiB that the interrupt range lies in: cached in small pages only. */
     private static final long INTERRUPT_LARGE_PAGE =
             HostAddress.INTERRUPT_RANGE >>> Iotlb.LARGE_PAGE_LG2 - HostAddress.INTERRUPT_SHIFT;
 
+    private static final long LARGE_INSIDE = (1L << Iotlb.LARGE_PAGE_LG2) - 1;
     /** An address behind all memory. */
     private static final long NO_MEMORY = 1L << HostAddress.BITS;
+    /** {@link #refusal}: the request went to the interrupt range; whether it is an interrupt is not known inside the epoch. */
+    private static final int MESSAGE = -1;
+    private static final int MESSAGE_BYTES = 4;
+    private static final ValueLayout.OfInt MESSAGE_DATA = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private final VtdUnit unit;
     private final RequesterId requester;
     private final int requestPasid;
     private final RequesterContext context;
-    private final KnownMemory tables = new KnownMemory();
+    private final MemoryMap memory;
+    private final KnownMemory tables;
     private final SecondStageWalk secondStage;
     private final FirstStageWalk firstStage;
+    private final Optional<RefusedPages> refusedPages;
     private boolean resolved;
     private int refusal;
     private boolean refusalSuppressed;
     private int tlbDomainId = -1;
     private int tlbPasid;
     private int tlbType;
+    private boolean tlbSupervisor;
+    /** After a walk: log2 of the page, and the accesses that need no other one. */
+    private int leafLg2;
+    private int cacheable;
 
-    VtdPort(VtdUnit unit, RequesterId requester, int pasid) {
+    VtdPort(VtdUnit unit, RequesterId requester, int pasid, boolean privileged) {
         super(unit.invalidations(), unit.farPath());
         this.unit = unit;
         this.requester = requester;
         requestPasid = pasid;
-        context = new RequesterContext(unit.features(), requester.sourceId(), pasid);
-        secondStage = new SecondStageWalk(tables, unit.dirtyMarks());
-        firstStage = new FirstStageWalk(tables, unit.dirtyMarks(), secondStage);
+        memory = unit.memory();
+        tables = new KnownMemory(memory);
+        context = newContext(pasid, privileged);
+        secondStage = new SecondStageWalk(tables, unit.dirtyMarks(), unit.reservedBits());
+        firstStage = new FirstStageWalk(tables, unit.dirtyMarks(), secondStage, unit.reservedBits());
+        refusedPages = unit.features().has(VtdFeature.CACHING_MODE) ? Optional.of(new RefusedPages()) : Optional.empty();
+    }
+
+    final RequesterContext newContext(int pasid, boolean privileged) {
+        return new RequesterContext(unit.features(), unit.reservedBits(), tables, requester.sourceId(), pasid, privileged);
+    }
+
+    final VtdUnit unit() {
+        return unit;
+    }
+
+    final RequesterContext context() {
+        return context;
+    }
+
+    final int sourceId() {
+        return requester.sourceId();
+    }
+
+    final int requestPasid() {
+        return requestPasid;
+    }
+
+    final int leafLg2() {
+        return leafLg2;
     }
 
     @Override
-    protected long walk(long iova, int accessBit) {
-        if (!resolved && !resolve()) {
+    protected final long walk(long iova, int accessBit) {
+        boolean toInterrupts = isInterruptRange(iova) && requestPasid == Pasid.NONE;
+        if (toInterrupts && unit.takesInterrupts()) {
+            refusal = MESSAGE;
+            refusalSuppressed = false;
             return REFUSED;
         }
-        if (iova >>> HostAddress.INTERRUPT_SHIFT == HostAddress.INTERRUPT_RANGE && requestPasid == Pasid.NONE
-                && context.type != RequesterContext.UNTRANSLATED) {
-            return refuse(interruptRange());
+        if (!resolved) {
+            int reason = prepare(RequestKind.UNTRANSLATED);
+            if (reason != 0) {
+                return refuse(reason);
+            }
+            resolved = true;
         }
-        long physicalAddress;
-        int leafLg2;
-        int cacheable;
+        boolean translated = context.type != RequesterContext.UNTRANSLATED;
+        if (toInterrupts && translated) {
+            return refuse(interruptRange().code());
+        }
+        long busAddress = lookUp(iova, accessBit);
+        if (busAddress < 0) {
+            return refuse((int) -busAddress);
+        }
+        if (isInterruptRange(busAddress) && translated) {
+            return refuse(interruptRange().code());
+        }
+        if (busAddress == NO_MEMORY || unit.protectedMemory().covers(busAddress)) {
+            return NO_MEMORY;
+        }
+        if (leafLg2 >= Iotlb.LARGE_PAGE_LG2 && ((iova >>> Iotlb.LARGE_PAGE_LG2) == INTERRUPT_LARGE_PAGE
+                || (busAddress >>> Iotlb.LARGE_PAGE_LG2) == INTERRUPT_LARGE_PAGE)) {
+            leafLg2 = Iotlb.SMALL_PAGE_LG2;
+        }
+        return memory == MemoryMap.HOST ? remember(iova, busAddress, leafLg2) : rememberInMap(iova, busAddress);
+    }
+
+    static boolean isInterruptRange(long address) {
+        return address >>> HostAddress.INTERRUPT_SHIFT == HostAddress.INTERRUPT_RANGE;
+    }
+
+    /** In caching mode, what was refused is refused until it is invalidated; first stages are exempt (§11.4.2). */
+    private long lookUp(long iova, int access) {
+        if (refusedPages.isEmpty() || context.type == PasidTableEntry.FIRST_STAGE) {
+            return translate(iova, access);
+        }
+        int known = refusedPages.get().lookup(iova, access);
+        if (known != 0) {
+            return -known;
+        }
+        long result = translate(iova, access);
+        if (result < 0) {
+            refusedPages.get().remember(iova, access, (int) -result);
+        }
+        return result;
+    }
+
+    /**
+     * Walks the tables that {@link #prepare} found.
+     *
+     * @return the address on the bus, or minus the code of a {@link FaultReason}
+     */
+    final long translate(long iova, int access) {
         switch (context.type) {
             case PasidTableEntry.SECOND_STAGE -> {
                 if (!secondStage.covers(iova)) {
-                    return refuse(context.scalable ? FaultReason.SCALABLE_ADDRESS_TOO_WIDE : FaultReason.ADDRESS_TOO_WIDE);
+                    return -(context.scalable ? FaultReason.SCALABLE_ADDRESS_TOO_WIDE : FaultReason.ADDRESS_TOO_WIDE).code();
                 }
-                physicalAddress = secondStage.translate(iova, accessBit);
+                long busAddress = secondStage.translate(iova, access);
                 leafLg2 = secondStage.leafLg2;
                 cacheable = secondStage.cacheable;
+                return busAddress;
             }
             case PasidTableEntry.FIRST_STAGE, PasidTableEntry.NESTED -> {
-                physicalAddress = firstStage.translate(iova, accessBit);
+                long busAddress = firstStage.translate(iova, access);
                 leafLg2 = firstStage.leafLg2;
                 cacheable = firstStage.cacheable;
+                return busAddress;
             }
             default -> {
                 if ((iova & HostAddress.RESERVED) != 0) {
                     if (context.type == RequesterContext.UNTRANSLATED) {
                         return NO_MEMORY;
                     }
-                    return refuse(context.scalable ? FaultReason.PASS_THROUGH_TOO_WIDE : FaultReason.ADDRESS_TOO_WIDE);
+                    return -(context.scalable ? FaultReason.PASS_THROUGH_TOO_WIDE : FaultReason.ADDRESS_TOO_WIDE).code();
                 }
-                physicalAddress = iova;
                 leafLg2 = Iotlb.LARGE_PAGE_LG2;
                 cacheable = READ_BIT | WRITE_BIT;
+                return iova;
             }
         }
-        if (physicalAddress < 0) {
-            return refuse((int) -physicalAddress);
-        }
-        if (physicalAddress >>> HostAddress.INTERRUPT_SHIFT == HostAddress.INTERRUPT_RANGE
-                && context.type != RequesterContext.UNTRANSLATED) {
-            return refuse(interruptRange());
-        }
-        if (leafLg2 >= Iotlb.LARGE_PAGE_LG2 && ((iova >>> Iotlb.LARGE_PAGE_LG2) == INTERRUPT_LARGE_PAGE
-                || (physicalAddress >>> Iotlb.LARGE_PAGE_LG2) == INTERRUPT_LARGE_PAGE)) {
-            leafLg2 = Iotlb.SMALL_PAGE_LG2;
-        }
-        iotlb.remember(iova, physicalAddress, leafLg2, cacheable);
-        return physicalAddress;
     }
 
-    private boolean resolve() {
-        int reason = context.resolve(unit.translation());
+    private long remember(long iova, long hostAddress, int sizeLg2) {
+        iotlb.remember(iova, hostAddress, sizeLg2, cacheable);
+        return hostAddress;
+    }
+
+    /** A large page is one only as far as the memory behind it is in one piece, and placed as it is on the bus. */
+    private long rememberInMap(long iova, long busAddress) {
+        long hostAddress = memory.hostAddress(busAddress);
+        if (hostAddress < 0) {
+            return NO_MEMORY;
+        }
+        boolean large = leafLg2 >= Iotlb.LARGE_PAGE_LG2 && (hostAddress - busAddress & LARGE_INSIDE) == 0
+                && memory.hostAddress(busAddress & ~LARGE_INSIDE, LARGE_INSIDE + 1) >= 0;
+        return remember(iova, hostAddress, large ? Iotlb.LARGE_PAGE_LG2 : Iotlb.SMALL_PAGE_LG2);
+    }
+
+    /**
+     * Finds out how requests are translated, and points the walks there.
+     *
+     * @return 0, or the code of a {@link FaultReason}
+     */
+    final int prepare(RequestKind kind) {
+        resolved = false;
+        int reason = context.resolve(unit.translation(), kind);
         if (reason != 0) {
-            refuse(reason);
-            return false;
+            return reason;
         }
         boolean nested = context.type == PasidTableEntry.NESTED;
         if (nested || context.type == PasidTableEntry.SECOND_STAGE) {
@@ -117,23 +221,21 @@ public final class VtdPort extends TranslatingPort {
         if (nested || context.type == PasidTableEntry.FIRST_STAGE) {
             firstStage.configure(context.firstStageTable, context.firstStageLevels, nested, context.extendedAccessed,
                     context.coherent);
+            firstStage.privilege(context.supervisor, context.writeProtect);
         }
-        if (tlbDomainId != context.domainId || tlbPasid != context.pasid || tlbType != context.type) {
-            iotlb.forgetEverything();
+        if (tlbDomainId != context.domainId || tlbPasid != context.pasid || tlbType != context.type
+                || tlbSupervisor != context.supervisor) {
+            forgetTranslations();
             tlbDomainId = context.domainId;
             tlbPasid = context.pasid;
             tlbType = context.type;
+            tlbSupervisor = context.supervisor;
         }
-        resolved = true;
-        return true;
+        return 0;
     }
 
-    private FaultReason interruptRange() {
+    final FaultReason interruptRange() {
         return context.scalable ? FaultReason.SCALABLE_INTERRUPT_RANGE : FaultReason.INTERRUPT_RANGE;
-    }
-
-    private long refuse(FaultReason reason) {
-        return refuse(reason.code());
     }
 
     private long refuse(int code) {
@@ -143,17 +245,42 @@ public final class VtdPort extends TranslatingPort {
     }
 
     @Override
-    protected DmaFault fault(long iova, int accessBit) {
+    protected final boolean message(long iova, MemorySegment source, long sourceOffset, long lengthBytes) {
+        if (refusal != MESSAGE || lengthBytes != MESSAGE_BYTES || (iova & MESSAGE_BYTES - 1) != 0) {
+            return false;
+        }
+        Optional<InterruptRemapper.Blocked> blocked =
+                unit.interrupt(requester.sourceId(), iova, source.get(MESSAGE_DATA, sourceOffset));
+        blocked.ifPresent(reason -> {
+            refusal = reason.reason().code();
+            refusalSuppressed = true;   // the unit has recorded it, or was not to
+        });
+        return blocked.isEmpty();
+    }
+
+    @Override
+    protected final DmaFault fault(long iova, int accessBit) {
+        if (refusal == MESSAGE) {
+            refusal = unit.noInterrupt().code();
+            // Whoever is not translated without interrupt remapping meets an address that nobody claims.
+            refusalSuppressed = !unit.translation().enabled() && refusal != FaultReason.NO_INTERRUPT.code();
+        }
         FaultReason reason = FaultReason.of(refusal);
-        if (!refusalSuppressed || !reason.qualified()) {
-            unit.recordFault(iova, requester.sourceId(), requestPasid, accessBit == READ_BIT, reason);
+        if (!refusalSuppressed || !reason.qualified() && !reason.ofInterrupt()) {
+            long type = isAtomic() ? FaultRecord.READ | FaultRecord.ATOMIC : accessBit == READ_BIT ? FaultRecord.READ : 0;
+            unit.recordFault(iova, requester.sourceId(), requestPasid, type | privilege(), reason);
         }
         boolean absent = (reason == FaultReason.WRITE_DENIED || reason == FaultReason.READ_DENIED) && secondStage.absent;
         return describe(iova, accessBit, absent ? DmaFault.Kind.TRANSLATION : reason.kind(), reason.code(), reason.text());
     }
 
+    /** The bit of a fault record; meant for requests with PASID only. */
+    final long privilege() {
+        return requestPasid != Pasid.NONE && context.supervisor ? FaultRecord.PRIVILEGED : 0;
+    }
+
     @Override
-    protected DmaFault abort(long iova, int accessBit) {
+    protected final DmaFault abort(long iova, int accessBit) {
         return describe(iova, accessBit, DmaFault.Kind.EXTERNAL_ABORT, 0, "no memory at the translated address");
     }
 
@@ -173,21 +300,21 @@ public final class VtdPort extends TranslatingPort {
             case Invalidation.PASID_ALL -> context.forgetPasid();
             case Invalidation.PASID_DOMAIN -> context.forgetPasid(domainId);
             case Invalidation.PASID_SELECTIVE -> context.forgetPasid(domainId, Invalidation.pasid(tag));
-            case Invalidation.IOTLB_ALL -> iotlb.forgetEverything();
+            case Invalidation.IOTLB_ALL -> forgetTranslations();
             case Invalidation.IOTLB_DOMAIN -> {
                 if (tlbDomainId == domainId) {
-                    iotlb.forgetEverything();
+                    forgetTranslations();
                 }
             }
             case Invalidation.IOTLB_PAGES -> forgetPages(domainId, first, last);
             case Invalidation.FIRST_STAGE_PASID -> {
                 if (tlbDomainId == domainId && tlbPasid == Invalidation.pasid(tag)) {
-                    iotlb.forgetEverything();
+                    forgetTranslations();
                 }
             }
             case Invalidation.FIRST_STAGE_PAGES -> {
                 if (tlbDomainId == domainId && tlbPasid == Invalidation.pasid(tag) && tlbHoldsFirstStage()) {
-                    iotlb.forget(first, last);
+                    forgetTranslations(first, last);
                 }
             }
             default -> {
@@ -206,9 +333,9 @@ public final class VtdPort extends TranslatingPort {
             return;
         }
         if (tlbHoldsFirstStage()) {
-            iotlb.forgetEverything();
+            forgetTranslations();
         } else {
-            iotlb.forget(first, last);
+            forgetTranslations(first, last);
         }
     }
 
@@ -216,11 +343,23 @@ public final class VtdPort extends TranslatingPort {
         return tlbType == PasidTableEntry.FIRST_STAGE || tlbType == PasidTableEntry.NESTED;
     }
 
+    private void forgetTranslations() {
+        iotlb.forgetEverything();
+        refusedPages.ifPresent(RefusedPages::forgetEverything);
+    }
+
+    private void forgetTranslations(long first, long last) {
+        iotlb.forget(first, last);
+        if (refusedPages.isPresent()) {   // a lambda would be allocated, invalidation by invalidation
+            refusedPages.get().forget(first, last);
+        }
+    }
+
     @Override
     protected void forgetEverything() {
         tables.forget();
         context.forget();
-        iotlb.forgetEverything();
+        forgetTranslations();
         resolved = false;
     }
 }

@@ -148,7 +148,7 @@ class VtdDriverTest {
 
     @Test
     void refusesMoreLevelsThanTheUnitHas() {
-        VtdFeatures fourLevels = new VtdFeatures(true, false, false, false, 20, 8);
+        VtdFeatures fourLevels = VtdFeatures.scalableMode().withAddressBits(48);
         assertThatThrownBy(() -> start(fourLevels, 5)).isInstanceOfSatisfying(IommufdException.class,
                 refused -> assertThat(refused.errno()).isEqualTo(Errno.EINVAL));
         assertThat(memory.bytesInUse()).isZero();

@@ -6,9 +6,16 @@ import iommu.vtd.Ram;
 import iommufd.api.dma.DmaStatus;
 import iommufd.api.dma.Pasid;
 import iommufd.api.dma.RequesterId;
+import iommufd.api.hardware.AtsPort;
+import iommufd.api.hardware.PageResponse;
+import iommufd.api.memory.MemoryMap;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 
 /**
  * A unit on a bench: registers are poked and structures written by hand, in numbers out of the specification, without the
@@ -25,6 +32,32 @@ final class Board {
     /** Runs inside a request's epoch. */
     volatile Runnable whenMarked = () -> { };
     final List<Long> messages = new ArrayList<>();
+    /** What came out for devices' interrupts. */
+    final List<Message> interrupts = new CopyOnWriteArrayList<>();
+    /** What an interrupt that comes out does. */
+    volatile Consumer<Message> interrupt = interrupts::add;
+    record Message(long address, int data) {}
+
+    /** A device with a device-TLB: remembers what it is told. */
+    static final class Device implements AtsPort.Device {
+        record Invalidation(int pasid, long iova, long lengthBytes, boolean global) {}
+
+        final List<Invalidation> invalidations = new CopyOnWriteArrayList<>();
+        final List<PageResponse> responses = new CopyOnWriteArrayList<>();
+        volatile BooleanSupplier answers = () -> true;
+
+        @Override
+        public boolean invalidate(int pasid, long iova, long lengthBytes, boolean global) {
+            invalidations.add(new Invalidation(pasid, iova, lengthBytes, global));
+            return answers.getAsBoolean();
+        }
+
+        @Override
+        public void pageResponse(PageResponse response) {
+            responses.add(response);
+        }
+    }
+
     final List<Long> dirtyMarks = new ArrayList<>();
     final VtdUnit unit;
     final long root;
@@ -35,7 +68,9 @@ final class Board {
     private int statusData = 0x1000;
 
     Board(VtdFeatures features) {
-        unit = new VtdUnit("bench", features, this::marked, (address, data) -> messages.add(address << 16 | data), DRAIN_NANOS);
+        MessageSink sink = (address, data) -> interrupt.accept(new Message(address, data));
+        unit = new VtdUnit("bench", features, MemoryMap.HOST, this::marked, (address, data) -> messages.add(address << 16 | data),
+                features.has(VtdFeature.INTERRUPT_REMAPPING) ? Optional.of(sink) : Optional.empty(), DRAIN_NANOS);
         root = ram.frame();
         status = ram.frame();
     }
@@ -253,6 +288,12 @@ final class Board {
     /** A first-stage mapping of one 4 KiB page. */
     void mapFirst(long table, int levels, long iova, long page) {
         map(table, levels, iova, 12, page | 7, 7);
+    }
+
+    final Device device = new Device();
+
+    VtdAtsPort atsPort(int sid, int pasid) {
+        return unit.openAtsPort(new RequesterId(sid), pasid, device);
     }
 
     VtdPort port() {

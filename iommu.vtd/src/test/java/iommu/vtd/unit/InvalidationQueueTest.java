@@ -8,6 +8,7 @@ import static iommu.vtd.unit.Board.pasidIotlbInvalidate;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import iommu.vtd.Ram;
+import iommufd.api.dma.Pasid;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -50,6 +51,7 @@ class InvalidationQueueTest {
         assertThat(legacy.execute(0x4 | 1 << 4 | 31L << 27 | 0xFFFFL << 32, 0)).isTrue();
         Board scalable = Board.scalable(VtdFeatures.scalableMode().withDeviceTlb());
         assertThat(scalable.execute(contextInvalidate(1, 0, 0, 0), 0)).isTrue();
+        scalable.atsPort(0xFFFF, Pasid.NONE);
         assertThat(scalable.execute(0x3 | 0x1FL << 16 | 0xFFFFL << 32, -4096 | 1)).as("device-TLB").isTrue();
         assertThat(scalable.execute(0x8 | 0x1FL << 4 | 0xFFFFL << 16 | 0xFFFFFL << 32, -4096 | 1 << 11 | 1)).as("PASID device-TLB").isTrue();
         assertThat(scalable.execute(pasidInvalidate(1, 0xFFFF, 0xFFFFF), 0)).isTrue();

@@ -17,6 +17,14 @@ final class NaiveWalk {
     boolean readable;
     boolean writable;
 
+    /** What to add to a host address to get the one on the bus. */
+    long busOffset;
+    boolean snoopControl = true;
+    int largestSecondLeaf = 30;
+    int largestFirstLeaf = 30;
+    boolean supervisor;
+    boolean writeProtect;
+
     NaiveWalk(boolean scalable, boolean secondStageMarks) {
         this.scalable = scalable;
         this.secondStageMarks = secondStageMarks;
@@ -55,6 +63,7 @@ final class NaiveWalk {
         for (int level = levels; ; level--) {
             int low = 12 + 9 * (level - 1);
             long slot = table + 8 * (field(address, low, low + 8) >>> low);
+            slot -= busOffset;
             if (!HostMemory.isBacked(slot)) {
                 return level == levels ? scalable ? -0x7B : -0x3 : scalable ? -0x78 : -0x7;
             }
@@ -62,8 +71,8 @@ final class NaiveWalk {
             if (!bit(entry, 0) && !bit(entry, 1)) {
                 return scalable ? -0x79 : write ? -0x5 : -0x6;
             }
-            boolean leaf = level == 1 || level <= 3 && bit(entry, 7);
-            if (anyBit(entry, HOST_BITS, 51) || bit(entry, 62)
+            boolean leaf = level == 1 || low <= largestSecondLeaf && bit(entry, 7);
+            if (anyBit(entry, HOST_BITS, 51) || bit(entry, 62) || leaf && !snoopControl && bit(entry, 11)
                     || leaf && level > 1 && anyBit(entry, 12, low - 1)
                     || !leaf && (bit(entry, 11) || bit(entry, 7))) {
                 return scalable ? -0x7A : -0xC;
@@ -122,22 +131,24 @@ final class NaiveWalk {
                     return slot;
                 }
                 slotWritable = writable;
-            } else if (!HostMemory.isBacked(slot)) {
+            }
+            slot -= busOffset;
+            if (!HostMemory.isBacked(slot)) {
                 return level == levels ? -0x73 : -0x70;
             }
             long entry = load(slot);
             if (!bit(entry, 0)) {
                 return -0x71;
             }
-            boolean leaf = level == 1 || level <= 3 && bit(entry, 7);
+            boolean leaf = level == 1 || low <= largestFirstLeaf && bit(entry, 7);
             if (anyBit(entry, HOST_BITS, 51) || leaf && level > 1 && anyBit(entry, 13, low - 1) || !leaf && bit(entry, 7)) {
                 return -0x72;
             }
-            if (!bit(entry, 2)) {
+            if (!supervisor && !bit(entry, 2)) {
                 return -0x81;
             }
             mayWrite &= bit(entry, 1);
-            if (leaf && write && !mayWrite) {
+            if (leaf && write && !mayWrite && !(supervisor && !writeProtect)) {
                 return -0x85;
             }
             long marked = entry | 1L << 5 | (extendedAccessed ? 1L << 10 : 0) | (leaf && write ? 1L << 6 : 0);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import iommu.vtd.Ram;
 import iommufd.api.memory.HostMemory;
+import iommufd.api.memory.MemoryMap;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -16,15 +17,18 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** The unit's walks against {@link NaiveWalk} on random tables: same address or same reason, same marks. */
 class WalkComparisonTest {
+    private static final ReservedBits RESERVED = VtdFeatures.scalableMode().withNested().reservedBits();
     private static final int TABLES = 12;
     private static final int[] INDEXES = {0, 1, 2, 255, 256, 511};
     private static final int WORLDS = 60;
     private static final int PROBES = 120;
 
     private final Ram ram = new Ram();
-    private final KnownMemory memory = new KnownMemory();
+    private final KnownMemory memory = new KnownMemory(MemoryMap.HOST);
     private final long[] tables = new long[TABLES];
     private Random random;
+    /** What to add to a host address to get the one on the bus. */
+    private long busOffset;
     private int hits;
 
     private void build(long seed, boolean first, boolean pointersAreGuest) {
@@ -46,7 +50,7 @@ class WalkComparisonTest {
             case 1 -> Ram.BASE + random.nextLong(Ram.BYTES >>> 12 << 12) & -4096;
             case 2 -> Ram.BASE;   // aligned for every leaf
             default -> tables[random.nextInt(TABLES)];
-        };
+        } + busOffset;
     }
 
     private long secondEntry() {
@@ -138,7 +142,7 @@ class WalkComparisonTest {
     @ParameterizedTest
     @CsvSource({"3,false,false", "4,false,false", "5,false,false", "4,true,false", "3,true,true", "4,true,true", "5,true,true"})
     void secondStageFollowsTheSpecification(int levels, boolean scalable, boolean marks) {
-        SecondStageWalk walk = new SecondStageWalk(memory, slot -> { });
+        SecondStageWalk walk = new SecondStageWalk(memory, slot -> { }, RESERVED);
         for (int world = 0; world < WORLDS; world++) {
             long seed = world * 31L + levels;
             build(seed, false, false);
@@ -171,7 +175,7 @@ class WalkComparisonTest {
     @ParameterizedTest
     @CsvSource({"4,false", "5,false", "4,true", "5,true"})
     void firstStageFollowsTheSpecification(int levels, boolean extendedAccessed) {
-        FirstStageWalk walk = new FirstStageWalk(memory, slot -> { }, new SecondStageWalk(memory, slot -> { }));
+        FirstStageWalk walk = new FirstStageWalk(memory, slot -> { }, new SecondStageWalk(memory, slot -> { }, RESERVED), RESERVED);
         for (int world = 0; world < WORLDS; world++) {
             long seed = world * 37L + levels;
             build(seed, true, false);
@@ -192,11 +196,80 @@ class WalkComparisonTest {
         assertThat(hits).as("successful walks").isGreaterThan(WORLDS * 5);
     }
 
+    /** Legacy and scalable mode without some features, and in a guest whose memory lies elsewhere in the host's. */
+    @ParameterizedTest
+    @CsvSource({"3,false,SNOOP_CONTROL,30,0", "4,true,SNOOP_CONTROL,30,0", "4,true,SECOND_STAGE_1G,21,0", "4,false,SECOND_STAGE_2M,12,0",
+        "4,true,,30,0x1000000000", "3,false,,30,0x1000000000", "5,true,SECOND_STAGE_1G,21,-0x1000000000"})
+    void secondStageOfOtherUnitsAndGuests(int levels, boolean scalable, VtdFeature lacking, int largestLeaf, String offset) {
+        VtdFeatures all = VtdFeatures.scalableMode();
+        VtdFeatures features = lacking == null ? all : lacking == VtdFeature.SECOND_STAGE_2M
+                ? all.without(lacking, VtdFeature.SECOND_STAGE_1G) : all.without(lacking);
+        busOffset = Long.decode(offset);
+        SecondStageWalk walk = new SecondStageWalk(memoryOf(busOffset), slot -> { }, features.reservedBits());
+        for (int world = 0; world < WORLDS; world++) {
+            long seed = world * 43L + levels;
+            build(seed, false, false);
+            for (int probe = 0; probe < PROBES; probe++) {
+                long address = address(levels, false);
+                boolean write = random.nextBoolean();
+                long root = tables[random.nextInt(TABLES)] + busOffset;
+                walk.configure(root, levels, scalable, false, true);
+                NaiveWalk naive = new NaiveWalk(scalable, false);
+                naive.busOffset = busOffset;
+                naive.snoopControl = lacking != VtdFeature.SNOOP_CONTROL;
+                naive.largestSecondLeaf = largestLeaf;
+                long expected = naive.second(root, levels, address, !write, write);
+                String what = "seed %d probe %d address 0x%x %s".formatted(seed, probe, address, write ? "write" : "read");
+                assertThat(walk.translate(address, write ? 2 : 1)).as(what).isEqualTo(expected);
+                hits += expected >= 0 ? 1 : 0;
+            }
+        }
+        assertThat(hits).as("successful walks").isGreaterThan(WORLDS * 5);
+    }
+
+    private static KnownMemory memoryOf(long busOffset) {
+        return new KnownMemory(busOffset == 0 ? MemoryMap.HOST
+                : MemoryMap.of(List.of(new MemoryMap.Range(Ram.BASE + busOffset, Ram.BYTES, Ram.BASE))));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"4,true,false,30,0", "5,true,true,30,0", "4,false,false,21,0", "4,true,true,30,0x1000000000", "5,false,false,30,-0x1000000000"})
+    void firstStageOfPrivilegedRequestsAndGuests(int levels, boolean supervisor, boolean writeProtect, int largestLeaf, String offset) {
+        VtdFeatures all = VtdFeatures.scalableMode().with(VtdFeature.SUPERVISOR);
+        ReservedBits reserved = (largestLeaf == 30 ? all : all.without(VtdFeature.FIRST_STAGE_1G)).reservedBits();
+        busOffset = Long.decode(offset);
+        KnownMemory known = memoryOf(busOffset);
+        FirstStageWalk walk = new FirstStageWalk(known, slot -> { }, new SecondStageWalk(known, slot -> { }, reserved), reserved);
+        walk.privilege(supervisor, writeProtect);
+        for (int world = 0; world < WORLDS; world++) {
+            long seed = world * 47L + levels;
+            build(seed, true, false);
+            for (int probe = 0; probe < PROBES; probe++) {
+                long address = address(levels, true);
+                boolean write = random.nextBoolean();
+                long root = tables[random.nextInt(TABLES)] + busOffset;
+                walk.configure(root, levels, false, false, true);
+                NaiveWalk naive = new NaiveWalk(true, false);
+                naive.busOffset = busOffset;
+                naive.supervisor = supervisor;
+                naive.writeProtect = writeProtect;
+                naive.largestFirstLeaf = largestLeaf;
+                long expected = naive.first(root, levels, address, write, false, 0, 0);
+                long[] before = snapshot();
+                String what = "seed %d probe %d address 0x%x %s".formatted(seed, probe, address, write ? "write" : "read");
+                assertThat(walk.translate(address, write ? 2 : 1)).as(what).isEqualTo(expected);
+                assertMarks(before, naive, expected >= 0, 1L << 5, what);
+                hits += expected >= 0 ? 1 : 0;
+            }
+        }
+        assertThat(hits).as("successful walks").isGreaterThan(WORLDS * 5);
+    }
+
     @ParameterizedTest
     @CsvSource({"4,4,false", "4,3,false", "5,4,false", "4,4,true", "4,3,true"})
     void nestedWalkFollowsTheSpecification(int levels, int secondLevels, boolean marks) {
-        SecondStageWalk second = new SecondStageWalk(memory, slot -> { });
-        FirstStageWalk walk = new FirstStageWalk(memory, slot -> { }, second);
+        SecondStageWalk second = new SecondStageWalk(memory, slot -> { }, RESERVED);
+        FirstStageWalk walk = new FirstStageWalk(memory, slot -> { }, second, RESERVED);
         long secondRoot = ram.frame();
         List<Long> secondTables = new ArrayList<>();
         for (int world = 0; world < WORLDS; world++) {

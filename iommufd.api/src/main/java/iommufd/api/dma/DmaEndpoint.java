@@ -21,6 +21,20 @@ public interface DmaEndpoint extends AutoCloseable {
     DmaPort openPort(Pasid pasid);
 
     /**
+     * The device is about to be reset: requests that wait for absent pages end as {@link DmaStatus#FAULTED}, and no other waits, until
+     * what this returns is closed. Nests.
+     */
+    PageRequestPause pausePageRequests();
+
+    /** Until it is closed no request of the endpoint waits for a page. */
+    @ProviderType
+    interface PageRequestPause extends AutoCloseable {
+        /** Page requests are passed on again. Idempotent. */
+        @Override
+        void close();
+    }
+
+    /**
      * Unplugs the device: ports answer {@link DmaStatus#ABORTED} from now on, and none of its DMA is in flight on return.
      *
      * @throws IommufdException {@link Errno#EBUSY} while a context has it bound

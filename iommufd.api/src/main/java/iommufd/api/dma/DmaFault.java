@@ -12,7 +12,7 @@ import java.util.OptionalInt;
  * @param iova where
  * @param access what for
  * @param kind the reason in terms every vendor shares
- * @param code the vendor's own reason number: VT-d fault reason, SMMUv3 event type; 0 if no hardware recorded it
+ * @param code the vendor's own reason number: VT-d fault reason, SMMUv3 event type, zPCI's PCI event code; 0 if no hardware recorded it
  * @param text the reason for a person
  */
 public record DmaFault(String hardware, RequesterId requesterId, OptionalInt pasid, long iova, DmaAccess access, Kind kind,

@@ -1,6 +1,7 @@
 package iommufd.api.hardware;
 
 import iommufd.api.DmaAccess;
+import iommufd.api.FaultResponse;
 import iommufd.api.dma.DmaStatus;
 import java.lang.foreign.MemorySegment;
 import org.osgi.annotation.versioning.ConsumerType;
@@ -69,5 +70,15 @@ public interface AtsPort extends HardwarePort {
 
         /** The answer to a group of {@link AtsPort#requestPage}. */
         void pageResponse(PageResponse response);
+
+        /**
+         * The answer that page requests of this device are not served at all (PCI Express 6, §10.4.2.2, Response Failure): it must
+         * not ask again. Unless overridden it is told as {@link iommufd.api.FaultResponse#INVALID}.
+         *
+         * @param pasid the PASID, or {@link iommufd.api.dma.Pasid#NONE}
+         */
+        default void pageFailure(int pasid, int groupIndex) {
+            pageResponse(new PageResponse(pasid, groupIndex, FaultResponse.INVALID));
+        }
     }
 }

@@ -6,6 +6,7 @@ import iommufd.api.IommufdException;
 import iommufd.api.NestedTable;
 import iommufd.api.ViommuTable;
 import iommufd.api.dma.Pasid;
+import iommufd.api.memory.StageTwoTable;
 import java.util.List;
 import org.osgi.annotation.versioning.ConsumerType;
 
@@ -35,6 +36,17 @@ public interface HardwareEndpoint {
      */
     default PagingDomain allocatePaging(PagingOptions options, NestedTable data) {
         throw new IommufdException(Errno.EOPNOTSUPP, "this hardware takes no data for a paging table, such as that of type " + data.type());
+    }
+
+    /**
+     * A hypervisor's table as this endpoint's page table. Whoever uses it is told of its changes, and tells
+     * {@link SharedDomain#invalidate}.
+     *
+     * @throws IommufdException {@link Errno#EOPNOTSUPP} if the hardware walks no such format, or lacks what {@code options} asks for,
+     *         dirty tracking included: marks in the table are the hypervisor's; {@link Errno#ENOMEM}
+     */
+    default SharedDomain allocateShared(PagingOptions options, StageTwoTable table) {
+        throw new IommufdException(Errno.EOPNOTSUPP, "this hardware walks no tables of format " + table.format());
     }
 
     /**
@@ -72,6 +84,16 @@ public interface HardwareEndpoint {
 
     /** A port for one queue of the device. @param pasid as for {@link #attach} */
     HardwarePort openPort(int pasid);
+
+    /**
+     * As {@link #openPort}, for a device that translates by itself and asks for absent pages; its requests go to the
+     * {@link FaultSink}, answers to {@code device}.
+     *
+     * @throws IommufdException {@link Errno#EOPNOTSUPP} if the hardware takes no such requests from this endpoint
+     */
+    default AtsPort openAtsPort(int pasid, AtsPort.Device device) {
+        throw new IommufdException(Errno.EOPNOTSUPP, "this hardware takes no translation requests");
+    }
 
     /** Ends a page request that went to the {@link FaultSink}. Unknown ones are ignored. */
     void respond(PageResponse response);

@@ -13,6 +13,10 @@ import org.osgi.annotation.versioning.ConsumerType;
  *
  * <p>Every request first enters an epoch that unmap, invalidation and {@code close} wait for, and leaves it before it raises
  * a fault. On a closed port requests answer {@link DmaStatus#CLOSED} and move nothing.
+ *
+ * <p>A request of an endpoint with {@link iommufd.api.dma.EndpointDescription#pageRequests} that meets an absent page may wait for
+ * user space, outside the epoch and for a bounded time; {@code close} ends the wait, and the request is
+ * {@link DmaStatus#CLOSED}: its successor moves it whole, also what had moved before the page.
  */
 @ConsumerType
 public interface HardwarePort {

@@ -47,4 +47,9 @@ public interface PagingDomain extends HardwareDomain {
 
     /** Dirty tracking, if the domain was made for it. */
     Optional<DirtyTracking> dirtyTracking();
+
+    /** Changing the size of entries under DMA, if the hardware can. */
+    default Optional<IopteResizing> resizing() {
+        return Optional.empty();
+    }
 }

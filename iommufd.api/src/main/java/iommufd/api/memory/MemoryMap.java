@@ -23,14 +23,14 @@ public final class MemoryMap {
     /**
      * A stretch of memory.
      *
-     * @param busAddress where the bus has it
+     * @param busAddress where the bus has it, a multiple of 4096 like the others
      * @param lengthBytes greater than 0
      * @param hostAddress where the window has it
      */
     public record Range(long busAddress, long lengthBytes, long hostAddress) {
-        /** @throws IllegalArgumentException if any of it lies outside the window, or wraps around */
+        /** @throws IllegalArgumentException if any of it lies outside the window, wraps around, or is no whole page */
         public Range {
-            if (busAddress < 0 || lengthBytes <= 0 || hostAddress <= 0 || busAddress > Long.MAX_VALUE - lengthBytes
+            if (((busAddress | lengthBytes | hostAddress) & 4095) != 0 || busAddress < 0 || lengthBytes <= 0 || hostAddress <= 0 || busAddress > Long.MAX_VALUE - lengthBytes
                     || hostAddress > HostMemory.SIZE_BYTES - lengthBytes) {
                 throw new IllegalArgumentException("no memory can be 0x%x + 0x%x at 0x%x".formatted(busAddress, lengthBytes, hostAddress));
             }
@@ -68,6 +68,26 @@ public final class MemoryMap {
      */
     public long hostAddress(long busAddress) {
         return identity ? busAddress : search(busAddress);
+    }
+
+    /**
+     * Where a stretch lies that is in memory as a whole and in one piece.
+     *
+     * @param busAddress any number
+     * @param lengthBytes greater than 0
+     * @return the address of its first byte in the window, else {@link #NOWHERE}
+     */
+    public long hostAddress(long busAddress, long lengthBytes) {
+        if (identity) {
+            return busAddress;
+        }
+        for (int i = 0; i < starts.length; i++) {
+            long offset = busAddress - starts[i];
+            if (offset >= 0 && offset < lengths[i] && lengthBytes <= lengths[i] - offset) {
+                return hostAddresses[i] + offset;
+            }
+        }
+        return NOWHERE;
     }
 
     private long search(long busAddress) {

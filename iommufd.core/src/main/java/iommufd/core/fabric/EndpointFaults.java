@@ -35,8 +35,15 @@ final class EndpointFaults implements FaultSink {
     @Override
     public boolean pageRequest(PageRequest request) {
         try {
-            return endpoint.tableForRequests(request.pasid()).flatMap(TranslationTable::receiver)
+            if (endpoint.pageRequestsPaused()) {
+                return false;
+            }
+            boolean heard = endpoint.tableForRequests(request.pasid()).flatMap(TranslationTable::receiver)
                     .map(receiver -> receiver.requested(endpoint, request)).orElse(false);
+            if (heard && endpoint.pageRequestsPaused()) {
+                endpoint.endPageRequests();   // it may have come after those that were there were ended
+            }
+            return heard;
         } catch (RuntimeException broken) {
             LOG.info("the page request {} of {} was lost", request, endpoint.description().requesterId(), broken);
             return false;

@@ -14,6 +14,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 
@@ -30,6 +32,7 @@ public final class FabricEndpoint implements DmaEndpoint {
     private final Condition opened = lock.newCondition();
     private final List<FabricPort> ports = new ArrayList<>();
     private final Map<Integer, TranslationTable> tables = new ConcurrentHashMap<>();
+    private final AtomicInteger pauses = new AtomicInteger();
     private boolean gated = true;
     private volatile boolean unplugged;
     private volatile Seat seat = Seat.none();
@@ -131,6 +134,28 @@ public final class FabricEndpoint implements DmaEndpoint {
     private void discardRequests(TranslationTable former, int pasid) {
         boolean guestPasids = pasid == Pasid.NONE && former instanceof NestedStage;
         former.receiver().ifPresent(receiver -> receiver.discard(this, asked -> asked == pasid || guestPasids && !tables.containsKey(asked), true));
+    }
+
+    @Override
+    public PageRequestPause pausePageRequests() {
+        pauses.incrementAndGet();
+        endPageRequests();   // after the count: a request that was not counted out is dropped here, or drops itself
+        AtomicBoolean open = new AtomicBoolean(true);
+        return () -> {
+            if (open.getAndSet(false)) {
+                pauses.decrementAndGet();
+            }
+        };
+    }
+
+    /** Whether no request may wait for a page now. */
+    boolean pageRequestsPaused() {
+        return pauses.get() != 0;
+    }
+
+    /** Whoever waits for a page is told that it does not come. */
+    void endPageRequests() {
+        tables.values().forEach(table -> table.receiver().ifPresent(receiver -> receiver.discard(this, anyPasid -> true, true)));
     }
 
     /** Nobody answers page requests that went to the former hardware: its ports are closed, devices ask again. */

@@ -6,9 +6,14 @@ import iommufd.api.IommufdException;
 import iommufd.api.hardware.DirtySink;
 import iommufd.api.hardware.DirtyTracking;
 import iommufd.api.hardware.DomainGeometry;
+import iommufd.api.hardware.IopteResizing;
 import iommufd.api.hardware.PagingDomain;
+import iommufd.api.hardware.SharedDomain;
 import iommufd.api.memory.PinnedRuns;
+import iommufd.api.memory.StageTwoTable;
+import iommufd.api.memory.UserMemory;
 import java.util.Optional;
+import java.util.function.LongSupplier;
 
 /**
  * A backend's page table as an address space follows it. Refusals pass. A defect never does: the hardware is marked as
@@ -22,6 +27,11 @@ final class GuardedDomain implements PagingDomain {
     private final CallWatch watch;
     private final Quiescence quiescence;
     private final Optional<DirtyTracking> dirtyTracking;
+    private final Optional<IopteResizing> resizing;
+    /** New mappings get the smallest entries. */
+    private volatile boolean smallestOnly;
+    /** Of a hypervisor's table: how the domain is told of changes no more. */
+    private UserMemory.Subscription changes = () -> { };
 
     /** Stops all DMA through a hardware that broke, on the thread that noticed. */
     @FunctionalInterface
@@ -37,6 +47,17 @@ final class GuardedDomain implements PagingDomain {
         this.quiescence = quiescence;
         geometry = hardware.call("geometry", domain::geometry);
         dirtyTracking = hardware.call("dirty tracking", domain::dirtyTracking).map(Tracking::new);
+        resizing = hardware.call("sizes of entries", domain::resizing).map(Resizing::new);
+    }
+
+    /** The domain is this table: from now on it is told of changes, until it is closed. */
+    void follow(StageTwoTable table) {
+        changes = table.onChange(this::tableChanged);
+    }
+
+    /** From now on, mappings to come get the smallest entries, or again the largest that fit. */
+    void mapSmallestOnly(boolean only) {
+        smallestOnly = only;
     }
 
     /** The backend's own object, for the backend's own calls. */
@@ -51,7 +72,7 @@ final class GuardedDomain implements PagingDomain {
 
     @Override
     public void map(long iova, PinnedRuns runs, DmaAccess access) {
-        change(iova, runs, access, false);
+        change(iova, runs, access, smallestOnly);
     }
 
     @Override
@@ -124,6 +145,25 @@ final class GuardedDomain implements PagingDomain {
         quiescence.stop(hardware);
     }
 
+    /** A hypervisor's table changed: no DMA uses former entries on return. Any thread, whatever locks it holds of its own. */
+    void tableChanged(long first, long last, boolean tables) {
+        if (hardware.severed() || !(domain instanceof SharedDomain shared)) {
+            return;
+        }
+        int place = watch.enter(hardware);
+        boolean late;
+        try {
+            shared.invalidate(first, last, tables);
+        } catch (RuntimeException | Error broken) {
+            stop("invalidation of a shared table", broken);
+        } finally {
+            late = watch.exit(place);
+        }
+        if (late) {
+            stop("invalidation of a shared table", null);
+        }
+    }
+
     @Override
     public long translate(long iova) {
         if (hardware.severed()) {
@@ -142,7 +182,13 @@ final class GuardedDomain implements PagingDomain {
     }
 
     @Override
+    public Optional<IopteResizing> resizing() {
+        return resizing;
+    }
+
+    @Override
     public void close() {
+        changes.close();
         if (!hardware.severed()) {
             hardware.callAnyway("return of a page table", domain::close);
         }
@@ -181,6 +227,56 @@ final class GuardedDomain implements PagingDomain {
                 }
             }
             sink.dirty(iova, lastIova - iova + 1);
+        }
+    }
+
+    /** Running out of memory is a refusal; anything else leaves translations nobody knows. */
+    private final class Resizing implements IopteResizing {
+        private final IopteResizing resizing;
+
+        Resizing(IopteResizing resizing) {
+            this.resizing = resizing;
+        }
+
+        @Override
+        public long split(long iova, long lastIova, long pageBytes) {
+            return change("split", () -> resizing.split(iova, lastIova, pageBytes));
+        }
+
+        @Override
+        public long merge(long iova, long lastIova) {
+            return change("merge", () -> resizing.merge(iova, lastIova));
+        }
+
+        private long change(String what, LongSupplier change) {
+            if (hardware.severed()) {
+                return 0;
+            }
+            long changed = 0;
+            int place = watch.enter(hardware);
+            boolean late;
+            try {
+                changed = change.getAsLong();
+            } catch (IommufdException refused) {
+                throw refused;
+            } catch (RuntimeException | Error broken) {
+                stop(what, broken);
+            } finally {
+                late = watch.exit(place);
+            }
+            if (late) {
+                stop(what, null);
+            }
+            return changed;
+        }
+
+        @Override
+        public long entryBytes(long iova) {
+            try {
+                return hardware.severed() ? 0 : resizing.entryBytes(iova);
+            } catch (RuntimeException | Error broken) {
+                throw hardware.fail("the size of an entry could not be told", broken);
+            }
         }
     }
 }

@@ -25,6 +25,7 @@ public final class HardwareRack implements HardwareSwap, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(HardwareRack.class);
 
     private volatile Patience patience;
+    private volatile boolean dirtyPages = true;
     private final CallWatch watch;
     private final Fabric fabric = new Fabric(this);
     private final List<DmaFaultListener> faultListeners = new CopyOnWriteArrayList<>();
@@ -65,6 +66,16 @@ public final class HardwareRack implements HardwareSwap, AutoCloseable {
     /** From now on. */
     public void setPatience(Patience next) {
         patience = next;
+    }
+
+    /** Whether page tables are split to the smallest entries while they track dirty pages. */
+    boolean dirtyPages() {
+        return dirtyPages;
+    }
+
+    /** From the next start of tracking on. */
+    public void setDirtyPages(boolean precise) {
+        dirtyPages = precise;
     }
 
     CallWatch watch() {

@@ -15,6 +15,7 @@ import iommufd.api.hardware.PageResponse;
 import iommufd.api.hardware.PagingDomain;
 import iommufd.api.hardware.PagingOptions;
 import iommufd.api.hardware.ReservedRegion;
+import iommufd.api.memory.StageTwoTable;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -86,6 +87,10 @@ public final class Seat {
 
     PagingDomain allocatePaging(PagingOptions options, Optional<NestedTable> data) {
         return ask("allocation of a page table", e -> data.isPresent() ? e.allocatePaging(options, data.get()) : e.allocatePaging(options));
+    }
+
+    PagingDomain allocateShared(PagingOptions options, StageTwoTable table) {
+        return ask("use of a hypervisor's page table", e -> e.allocateShared(options, table));
     }
 
     NestedDomain allocateNested(PagingDomain parent, NestedTable table) {

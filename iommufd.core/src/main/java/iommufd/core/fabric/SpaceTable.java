@@ -4,9 +4,9 @@ import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import iommufd.api.IovaRange;
 import iommufd.api.NestedTable;
-import iommufd.api.hardware.DirtyTracking;
 import iommufd.api.hardware.DomainGeometry;
 import iommufd.api.hardware.HardwareDomain;
+import iommufd.api.hardware.PagingDomain;
 import iommufd.api.hardware.PagingOptions;
 import iommufd.api.memory.UserMemory;
 import iommufd.core.space.DirtyBitmap;
@@ -17,9 +17,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** A page table that follows an address space, on whatever hardware serves now. */
 public final class SpaceTable extends TranslationTable {
+    private static final Logger LOG = LoggerFactory.getLogger(SpaceTable.class);
+
     private final HardwareRack rack;
     private final IovaSpace space;
     private final PagingOptions options;
@@ -30,6 +34,8 @@ public final class SpaceTable extends TranslationTable {
     private final ReentrantLock dirtyLock = new ReentrantLock();
     private final DirtyCarry carry = new DirtyCarry();
     private volatile boolean tracking;
+    /** Tracking goes by the smallest entries; so does the table on hardware to come. */
+    private volatile boolean preciseDirty;
     private volatile GuardedDomain domain;
     /** Open while no hardware serves. */
     private Optional<SpaceAccess> alignment = Optional.empty();
@@ -68,12 +74,15 @@ public final class SpaceTable extends TranslationTable {
 
     /** Makes the table on the seat's hardware, filled. On failure nothing has changed. */
     GuardedDomain build(Seat seat) {
-        GuardedDomain built = new GuardedDomain(seat.hardware(), seat.allocatePaging(options, data), rack.watch(), rack::quiesce);
+        PagingDomain bare = space.shared().map(table -> seat.allocateShared(options, table)).orElseGet(() -> seat.allocatePaging(options, data));
+        GuardedDomain built = new GuardedDomain(seat.hardware(), bare, rack.watch(), rack::quiesce);
         try {
+            space.shared().ifPresent(built::follow);
             if (options.dirtyTracking() && built.dirtyTracking().isEmpty()) {
                 throw new IommufdException(Errno.EOPNOTSUPP, "hardware %s made a page table without the dirty tracking it was asked for"
                         .formatted(seat.hardware()));
             }
+            built.mapSmallestOnly(preciseDirty);
             space.addDomain(built);
         } catch (RuntimeException | Error refused) {
             built.close();
@@ -221,16 +230,89 @@ public final class SpaceTable extends TranslationTable {
             if (!options.dirtyTracking()) {
                 throw notTracking();
             }
-            GuardedDomain held = domain;
-            if (held != null) {
-                DirtyTracking hardware = held.dirtyTracking().orElseThrow(SpaceTable::notTracking);
-                hardware.setEnabled(enabled);
+            Optional<GuardedDomain> held = Optional.ofNullable(domain);
+            if (enabled) {
+                preciseDirty = rack.dirtyPages() || preciseDirty;
+                held.filter(d -> preciseDirty).ifPresent(this::splitForTracking);
+            }
+            try {
+                held.ifPresent(d -> d.dirtyTracking().orElseThrow(SpaceTable::notTracking).setEnabled(enabled));
+            } catch (RuntimeException | Error refused) {
+                if (enabled && !tracking) {
+                    endPrecision(held);
+                }
+                throw refused;
+            }
+            if (!enabled) {
+                endPrecision(held);
             }
             carry.clear();
             tracking = enabled;
         } finally {
             dirtyLock.unlock();
         }
+    }
+
+    /** What cannot be split is tracked by the entry, which is true though less precise. */
+    private void splitForTracking(GuardedDomain table) {
+        table.mapSmallestOnly(true);
+        if (table.resizing().isEmpty()) {
+            return;
+        }
+        try {
+            space.splitEntries(table, 0, -1L, table.geometry().smallestPageBytes());
+        } catch (IommufdException refused) {
+            LOG.info("entries could not all be split for dirty tracking; some of it goes by large entries: {}", refused.getMessage());
+        }
+    }
+
+    private void endPrecision(Optional<GuardedDomain> held) {
+        if (!preciseDirty) {
+            return;
+        }
+        preciseDirty = false;
+        held.ifPresent(table -> {
+            table.mapSmallestOnly(false);
+            if (table.resizing().isPresent() && space.hugePages()) {
+                space.mergeEntries(table, 0, -1L);
+            }
+        });
+    }
+
+    /** As {@link iommufd.api.PagingHwpt#split}. */
+    public long split(long iova, long lengthBytes, long pageBytes) {
+        return resize(iova, lengthBytes, (table, last) -> space.splitEntries(table, iova, last, pageBytes));
+    }
+
+    /** As {@link iommufd.api.PagingHwpt#merge}. */
+    public long merge(long iova, long lengthBytes) {
+        return resize(iova, lengthBytes, (table, last) -> space.mergeEntries(table, iova, last));
+    }
+
+    /** Something that changes sizes up to an IOVA. */
+    @FunctionalInterface
+    private interface Resize {
+        long in(GuardedDomain table, long last);
+    }
+
+    private long resize(long iova, long lengthBytes, Resize change) {
+        long last = iova + (lengthBytes - 1);
+        if (lengthBytes == 0 || Long.compareUnsigned(last, iova) < 0) {
+            throw new IommufdException(lengthBytes == 0 ? Errno.EINVAL : Errno.EOVERFLOW,
+                    "0x%x bytes at 0x%x are no range of addresses".formatted(lengthBytes, iova));
+        }
+        dirtyLock.lock();
+        try {
+            return change.in(guarded(), last);
+        } finally {
+            dirtyLock.unlock();
+        }
+    }
+
+    /** As {@link iommufd.api.PagingHwpt#entryBytes}. */
+    public long entryBytes(long iova) {
+        return guarded().resizing().orElseThrow(() -> new IommufdException(Errno.EOPNOTSUPP, "the hardware does not tell sizes of entries"))
+                .entryBytes(iova);
     }
 
     /** As {@link iommufd.api.PagingHwpt#readDirty}, pages former hardware recorded included. */

@@ -20,6 +20,7 @@ import iommufd.api.Viommu;
 import iommufd.api.ViommuTable;
 import iommufd.api.dma.DmaEndpoint;
 import iommufd.api.hardware.PagingOptions;
+import iommufd.api.memory.StageTwoTable;
 import iommufd.core.fabric.FabricEndpoint;
 import iommufd.core.fabric.GuestIommu;
 import iommufd.core.fabric.HardwareRack;
@@ -177,6 +178,11 @@ public final class Context implements IommufdContext {
     }
 
     @Override
+    public Ioas allocateIoas(StageTwoTable table) {
+        return control(() -> publish(new IoasObject(this, charge, Optional.of(table))));
+    }
+
+    @Override
     public Ioas allocateIoas() {
         return control(() -> publish(new IoasObject(this, charge)));
     }
@@ -225,7 +231,7 @@ public final class Context implements IommufdContext {
             Optional<FaultQueueObject> faults = own(options.faults());
             SpaceTable table = SpaceTable.create(rack, space.space(),
                     new PagingOptions(options.nestParent(), options.dirtyTracking(), options.pasid()), data, known.fabricEndpoint(),
-                    faults.map(queue -> queue));
+                    Optional.of(space.faultReceiver(faults)));
             return publish(new PagingHwptObject(space, table, false, faults));
         });
     }

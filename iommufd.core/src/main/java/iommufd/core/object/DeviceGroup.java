@@ -82,7 +82,11 @@ final class DeviceGroup {
     }
 
     private HwptObject automatic(DeviceObject device, IoasObject ioas, Consumer<HwptObject> use) {
+        boolean forPasids = ioas.forPasids();
         for (PagingHwptObject hwpt : List.copyOf(ioas.automaticHwpts())) {
+            if (hwpt.forPasid() != forPasids) {
+                continue;
+            }
             try {
                 use.accept(hwpt);
                 return hwpt;
@@ -92,7 +96,8 @@ final class DeviceGroup {
                 }
             }
         }
-        SpaceTable table = SpaceTable.create(context.rack(), ioas.space(), PagingOptions.PLAIN, Optional.empty(), device.fabricEndpoint(), Optional.empty());
+        SpaceTable table = SpaceTable.create(context.rack(), ioas.space(), new PagingOptions(false, false, forPasids), Optional.empty(), device.fabricEndpoint(),
+                Optional.of(ioas.faultReceiver(Optional.empty())));
         PagingHwptObject made = new PagingHwptObject(ioas, table, true, Optional.empty());
         context.publish(made);
         try {

@@ -7,11 +7,16 @@ import iommufd.api.Ioas;
 import iommufd.api.IommufdException;
 import iommufd.api.IovaRange;
 import iommufd.api.IovaRanges;
+import iommufd.api.OnDemandMapping;
+import iommufd.api.OnDemandOptions;
+import iommufd.api.memory.StageTwoTable;
 import iommufd.api.memory.UserMemory;
+import iommufd.core.fabric.PageRequestReceiver;
 import iommufd.core.space.IovaSpace;
 import iommufd.core.space.PinCharge;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /** An IO address space under a number. Mapping takes no lock of the context. */
 final class IoasObject extends ContextObject implements Ioas {
@@ -19,13 +24,26 @@ final class IoasObject extends ContextObject implements Ioas {
     /** Tables that attaching made, in order. */
     private final List<PagingHwptObject> automaticHwpts = new ArrayList<>();
     private volatile Payer lastPayer;
+    private final DemandPager pager;
+    private volatile boolean forPasids;
 
     private record Payer(ContextOwner owner, PinCharge charge) {}
 
     IoasObject(Context context, PinCharge charge) {
+        this(context, charge, Optional.empty());
+    }
+
+    /** @param shared a hypervisor's table, if this address space is that */
+    IoasObject(Context context, PinCharge charge, Optional<StageTwoTable> shared) {
         super(context);
-        space = new IovaSpace(charge);
+        space = new IovaSpace(charge, shared);
         lastPayer = new Payer(null, charge);
+        pager = new DemandPager(space);
+    }
+
+    /** Who answers page requests that meet a table of this address space. @param others for IOVA that nobody mapped on demand */
+    PageRequestReceiver faultReceiver(Optional<FaultQueueObject> others) {
+        return pager.before(others.map(queue -> queue));
     }
 
     IovaSpace space() {
@@ -45,7 +63,15 @@ final class IoasObject extends ContextObject implements Ioas {
     @Override
     void release() {
         context().forgetVfioIoas(this);
+        pager.close();
         space.close();
+    }
+
+    private void checkMappable() {
+        checkAlive();
+        if (space.shared().isPresent()) {
+            throw new IommufdException(Errno.EOPNOTSUPP, this + " is a hypervisor's page table: what it maps, devices see; nothing is mapped here");
+        }
     }
 
     /** A map that raced with the end of the object would pin for nobody. */
@@ -58,7 +84,7 @@ final class IoasObject extends ContextObject implements Ioas {
 
     @Override
     public long map(UserMemory memory, long address, long lengthBytes, DmaAccess access) {
-        checkAlive();
+        checkMappable();
         long iova = space.map(memory, address, lengthBytes, access);
         undoIfDestroyed();
         return iova;
@@ -66,7 +92,7 @@ final class IoasObject extends ContextObject implements Ioas {
 
     /** As {@link #map} or {@link #mapAt}; {@code payer} is charged. */
     long map(boolean automatic, long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access, PinCharge payer) {
-        checkAlive();
+        checkMappable();
         long mapped = space.map(automatic, iova, memory, address, lengthBytes, access, payer);
         undoIfDestroyed();
         return mapped;
@@ -74,7 +100,7 @@ final class IoasObject extends ContextObject implements Ioas {
 
     @Override
     public void mapAt(long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access) {
-        checkAlive();
+        checkMappable();
         space.mapAt(iova, memory, address, lengthBytes, access);
         undoIfDestroyed();
     }
@@ -95,8 +121,19 @@ final class IoasObject extends ContextObject implements Ioas {
     }
 
     @Override
+    public OnDemandMapping mapOnDemand(long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access, OnDemandOptions options) {
+        checkMappable();
+        OnDemandMapping mapping = pager.add(iova, memory, address, lengthBytes, access, options);
+        if (destroyed()) {
+            pager.close();
+            checkAlive();
+        }
+        return mapping;
+    }
+
+    @Override
     public long copy(Ioas source, long sourceIova, long lengthBytes, DmaAccess access) {
-        checkAlive();
+        checkMappable();
         long iova = space.copy(other(source).space, sourceIova, lengthBytes, access);
         undoIfDestroyed();
         return iova;
@@ -104,7 +141,7 @@ final class IoasObject extends ContextObject implements Ioas {
 
     @Override
     public void copyAt(long iova, Ioas source, long sourceIova, long lengthBytes, DmaAccess access) {
-        checkAlive();
+        checkMappable();
         space.copyAt(iova, other(source).space, sourceIova, lengthBytes, access);
         undoIfDestroyed();
     }
@@ -151,6 +188,18 @@ final class IoasObject extends ContextObject implements Ioas {
     public void setHugePages(boolean allowed) {
         checkAlive();
         space.setHugePages(allowed);
+    }
+
+    @Override
+    public boolean forPasids() {
+        checkAlive();
+        return forPasids;
+    }
+
+    @Override
+    public void setForPasids(boolean made) {
+        checkAlive();
+        forPasids = made;
     }
 
     @Override

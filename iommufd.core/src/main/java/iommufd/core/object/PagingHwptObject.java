@@ -88,4 +88,22 @@ final class PagingHwptObject extends HwptObject implements PagingHwpt {
         checkAlive();
         table.readDirty(iova, lengthBytes, pageSizeBytes, bitmap, clear);
     }
+
+    @Override
+    public long split(long iova, long lengthBytes, long pageBytes) {
+        checkAlive();
+        return table.split(iova, lengthBytes, pageBytes);
+    }
+
+    @Override
+    public long merge(long iova, long lengthBytes) {
+        checkAlive();
+        return table.merge(iova, lengthBytes);
+    }
+
+    @Override
+    public long entryBytes(long iova) {
+        checkAlive();
+        return table.entryBytes(iova);
+    }
 }

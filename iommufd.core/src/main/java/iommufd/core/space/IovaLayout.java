@@ -20,7 +20,8 @@ final class IovaLayout {
     private static final long AUTOMATIC_START = UserMemory.PAGE_BYTES;
     private static final long AUTOMATIC_LAST = -1L - UserMemory.PAGE_BYTES;
 
-    private record Reservation(Object owner, IovaRange range) { }
+    /** @param promised whether the owner itself maps there */
+    private record Reservation(Object owner, IovaRange range, boolean promised) { }
 
     private final List<Reservation> reservations = new ArrayList<>();
     /** Union of the reservations, ascending and apart from each other. */
@@ -48,8 +49,26 @@ final class IovaLayout {
 
     /** Adds reservations; the caller has checked that nothing contradicts. */
     void reserve(Object owner, List<IovaRange> ranges) {
-        ranges.forEach(range -> reservations.add(new Reservation(owner, range)));
+        ranges.forEach(range -> reservations.add(new Reservation(owner, range, false)));
         uniteReservations();
+    }
+
+    /** Adds a range in which only {@code owner} maps. */
+    void promise(Object owner, IovaRange range) {
+        reservations.add(new Reservation(owner, range, true));
+        uniteReservations();
+    }
+
+    /** Whether only {@code owner} may map in {@code range}. */
+    boolean isPromised(Object owner, IovaRange range) {
+        return reservations.stream().anyMatch(reservation -> reservation.promised && reservation.owner == owner
+                && Long.compareUnsigned(reservation.range.start(), range.start()) <= 0
+                && Long.compareUnsigned(reservation.range.last(), range.last()) >= 0);
+    }
+
+    /** Whether anybody was promised a part of {@code range}. */
+    boolean overlapsPromised(IovaRange range) {
+        return reservations.stream().anyMatch(reservation -> reservation.promised && reservation.range.overlaps(range));
     }
 
     /** Takes back everything an owner reserved. */

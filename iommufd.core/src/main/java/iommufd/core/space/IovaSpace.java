@@ -8,6 +8,7 @@ import iommufd.api.IovaRange;
 import iommufd.api.IovaRanges;
 import iommufd.api.hardware.DomainGeometry;
 import iommufd.api.hardware.PagingDomain;
+import iommufd.api.memory.StageTwoTable;
 import iommufd.api.memory.UserMemory;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -34,14 +35,26 @@ public final class IovaSpace {
     private final ReentrantReadWriteLock iovaLock;
     /** Domains lock. */
     private final FollowingDomains domains;
+    private final Optional<StageTwoTable> shared;
     private final List<SpaceAccess> accesses = new CopyOnWriteArrayList<>();
 
     /** @param charge who pays for the pages this space pins */
     public IovaSpace(PinCharge charge) {
+        this(charge, Optional.empty());
+    }
+
+    /** @param shared a hypervisor's table, if it is what shows memory here: then nothing is ever mapped */
+    public IovaSpace(PinCharge charge, Optional<StageTwoTable> shared) {
+        this.shared = shared;
         mappings = new Mappings(this, charge, this::notifyAccesses);
         domainsLock = mappings.domainsLock;
         iovaLock = mappings.iovaLock;
         domains = mappings.domains;
+    }
+
+    /** The hypervisor's table that shows memory here, if one does. */
+    public Optional<StageTwoTable> shared() {
+        return shared;
     }
 
     /** As {@link iommufd.api.Ioas#map}. */
@@ -335,6 +348,9 @@ public final class IovaSpace {
                 throw new IommufdException(Errno.EADDRINUSE, "%s must be reserved, but 0x%x..0x%x is mapped; unmap it first"
                         .formatted(range, mapped.iova, mapped.lastIova));
             }
+            if (mappings.layout.overlapsPromised(range)) {
+                throw new IommufdException(Errno.EADDRINUSE, "%s must be reserved, but a part of it is mapped on demand".formatted(range));
+            }
             if (mappings.layout.overlapsAllowed(range)) {
                 throw new IommufdException(Errno.EADDRINUSE, "%s must be reserved, but was allowed for mapping".formatted(range));
             }
@@ -345,6 +361,59 @@ public final class IovaSpace {
     /** Gives back everything {@code owner} reserved. Never fails. */
     public void unreserve(Object owner) {
         locked(() -> mappings.layout.unreserve(owner));
+    }
+
+    /**
+     * From now on only {@code owner} (told apart by identity) maps in the range, by {@link #mapPromised}; nothing is pinned.
+     *
+     * @throws IommufdException as {@link #mapAt}
+     */
+    public void promise(Object owner, long iova, long lengthBytes) {
+        locked(() -> mappings.promise(owner, iova, lengthBytes));
+    }
+
+    /**
+     * Maps a part of what {@code owner} was promised.
+     *
+     * @throws IommufdException {@link Errno#ENOENT} if it is not promised any more; {@link Errno#EEXIST} if it is mapped; else as
+     *         {@link #mapAt}
+     */
+    public void mapPromised(Object owner, long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access) {
+        mappings.mapPromised(owner, iova, memory, address, lengthBytes, access);
+    }
+
+    /**
+     * Unmaps what is mapped in a promised range and ends the promise.
+     *
+     * @throws IommufdException as {@link #unmap}; the promise holds then
+     */
+    public void endPromise(Object owner, long iova, long lengthBytes) {
+        long last = IovaBounds.lastOf(iova, lengthBytes);
+        boolean[] ended = {false};
+        while (!ended[0]) {
+            mappings.unmap(iova, last);
+            locked(() -> {
+                ended[0] = mappings.areas.firstOverlapping(iova, last) == null;
+                if (ended[0]) {
+                    mappings.layout.unreserve(owner);
+                }
+            });
+        }
+    }
+
+    /** Unmaps what is mapped wholly inside. Nothing mapped is no error. @return bytes @throws IommufdException as {@link #unmap} */
+    public long unmapIfMapped(long iova, long lengthBytes) {
+        return mappings.unmap(iova, IovaBounds.lastOf(iova, lengthBytes));
+    }
+
+    /** Bytes mapped by areas that overlap a range. */
+    public long mappedBytes(long iova, long lengthBytes) {
+        iovaLock.readLock().lock();
+        try {
+            return mappings.mappedBytes(iova, IovaBounds.lastOf(iova, lengthBytes));
+        } finally {
+            iovaLock.readLock().unlock();
+        }
     }
 
     /** A client's software access. */
@@ -393,6 +462,38 @@ public final class IovaSpace {
      */
     public void readDirty(PagingDomain domain, long iova, long lengthBytes, long pageSizeBytes, MemorySegment bitmap, boolean clear) {
         DirtyHarvest.read(mappings, domain, iova, lengthBytes, pageSizeBytes, bitmap, clear);
+    }
+
+    /**
+     * Splits entries by which {@code domain} shows mappings in the range, to {@code pageBytes}, while DMA goes on. Dirty pages of the
+     * domain must not be read meanwhile.
+     *
+     * @return entries split
+     * @throws IommufdException {@link Errno#EINVAL} for a page size the domain has not; {@link Errno#EOPNOTSUPP};
+     *         {@link Errno#ENOMEM}: some are split
+     */
+    public long splitEntries(PagingDomain domain, long iova, long last, long pageBytes) {
+        domainsLock.lock();
+        try {
+            return EntrySizes.split(mappings, domain, iova, last, pageBytes);
+        } finally {
+            domainsLock.unlock();
+        }
+    }
+
+    /**
+     * Puts entries of {@code domain} together, inside each mapping of the range; as {@link #splitEntries}.
+     *
+     * @return entries made
+     * @throws IommufdException {@link Errno#EINVAL} if huge pages are forbidden; {@link Errno#EOPNOTSUPP}
+     */
+    public long mergeEntries(PagingDomain domain, long iova, long last) {
+        domainsLock.lock();
+        try {
+            return EntrySizes.merge(mappings, domain, iova, last);
+        } finally {
+            domainsLock.unlock();
+        }
     }
 
     /** As {@link #recharge(List, PinCharge)} for this space alone. */

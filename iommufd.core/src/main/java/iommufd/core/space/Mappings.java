@@ -3,6 +3,7 @@ package iommufd.core.space;
 import iommufd.api.DmaAccess;
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
+import iommufd.api.IovaRange;
 import iommufd.api.memory.UserMemory;
 import java.util.Arrays;
 import java.util.OptionalLong;
@@ -67,6 +68,12 @@ final class Mappings {
 
     /** The same; {@code payer} pays, or, if null, who pays for the space. */
     long map(boolean automatic, long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access, PinCharge payer) {
+        return map(automatic, iova, memory, address, lengthBytes, access, payer, null);
+    }
+
+    /** Maps where only {@code owner} may, or, if that is null, where anybody may. */
+    private long map(boolean automatic, long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access, PinCharge payer,
+            Object owner) {
         IovaBounds.checkRange(iova, lengthBytes);
         long last = address + (lengthBytes - 1);
         boolean wholeSpace = memory.kind() == UserMemory.Kind.PROCESS && last == -1L;   // files have a last byte there, in theory
@@ -88,7 +95,7 @@ final class Mappings {
                 if (pages.kind() == UserMemory.Kind.EXPORTED) {
                     pages.holdExported();
                 }
-                return place(automatic, iova, single, lengthBytes, access);
+                return place(automatic, iova, single, lengthBytes, access, owner);
             } catch (IommufdException refused) {
                 stock.release(pages);
                 throw refused;
@@ -101,6 +108,28 @@ final class Mappings {
     }
 
     /**
+     * Maps memory in a range that {@code owner} was promised.
+     *
+     * @throws IommufdException {@link Errno#ENOENT} if it is not promised any more; {@link Errno#EEXIST} if it is mapped already; what
+     *         pinning throws
+     */
+    void mapPromised(Object owner, long iova, UserMemory memory, long address, long lengthBytes, DmaAccess access) {
+        map(false, iova, memory, address, lengthBytes, access, null, owner);
+    }
+
+    /** From now on only {@code owner} maps there. @throws IommufdException as {@link #map} at a fixed address */
+    void promise(Object owner, long iova, long lengthBytes) {
+        IovaBounds.checkRange(iova, lengthBytes);
+        iovaLock.writeLock().lock();
+        try {
+            checkedIova(iova, lengthBytes, null);
+            layout.promise(owner, new IovaRange(iova, IovaBounds.lastOf(iova, lengthBytes)));
+        } finally {
+            iovaLock.writeLock().unlock();
+        }
+    }
+
+    /**
      * Maps slices of another space, or of this one; releases their references if it fails.
      *
      * @return where
@@ -108,7 +137,7 @@ final class Mappings {
     long copy(boolean automatic, long iova, Slices slices, long lengthBytes, DmaAccess access) {
         domainsLock.lock();
         try {
-            return place(automatic, iova, slices, lengthBytes, access);
+            return place(automatic, iova, slices, lengthBytes, access, null);
         } catch (IommufdException refused) {
             for (int i = 0; i < slices.count; i++) {
                 stock.release(slices.pages[i]);
@@ -149,7 +178,7 @@ final class Mappings {
      *
      * @return where
      */
-    private long place(boolean automatic, long fixedIova, Slices slices, long lengthBytes, DmaAccess access) {
+    private long place(boolean automatic, long fixedIova, Slices slices, long lengthBytes, DmaAccess access, Object owner) {
         assert domainsLock.isHeldByCurrentThread();
         long iova;
         iovaLock.writeLock().lock();
@@ -157,7 +186,7 @@ final class Mappings {
             if ((lengthBytes & alignmentBytes - 1) != 0) {
                 throw new IommufdException(Errno.EINVAL, "the length 0x%x is not a multiple of 0x%x".formatted(lengthBytes, alignmentBytes));
             }
-            iova = automatic ? automaticIova(slices, lengthBytes) : checkedIova(fixedIova, lengthBytes);
+            iova = automatic ? automaticIova(slices, lengthBytes) : checkedIova(fixedIova, lengthBytes, owner);
             checkSlices(slices, access);
             long next = iova;
             for (int i = 0; i < slices.count; i++) {
@@ -189,12 +218,21 @@ final class Mappings {
         return layout.findHole(areas, address, lengthBytes, alignmentBytes);
     }
 
-    private long checkedIova(long iova, long lengthBytes) {
+    /** @param owner who was promised the range; null if it must be nobody */
+    private long checkedIova(long iova, long lengthBytes, Object owner) {
         if ((iova & alignmentBytes - 1) != 0) {
             throw new IommufdException(Errno.EINVAL, "IOVA 0x%x is not a multiple of 0x%x".formatted(iova, alignmentBytes));
         }
         long last = IovaBounds.lastOf(iova, lengthBytes);
-        if (layout.overlapsReserved(iova, last)) {
+        IovaRange range = new IovaRange(iova, last);
+        if (owner != null) {
+            if (!layout.isPromised(owner, range)) {
+                throw new IommufdException(Errno.ENOENT, range + " is mapped on demand no more");
+            }
+        } else if (layout.overlapsReserved(iova, last)) {
+            if (layout.overlapsPromised(range)) {
+                throw new IommufdException(Errno.EEXIST, "a part of " + range + " is mapped on demand; close that mapping first");
+            }
             throw new IommufdException(Errno.EINVAL, "a part of 0x%x..0x%x is reserved; usable are %s".formatted(iova, last, layout.unreserved()));
         }
         Area present = areas.firstOverlapping(iova, last);
@@ -396,6 +434,15 @@ final class Mappings {
         } finally {
             domainsLock.unlock();
         }
+    }
+
+    /** Bytes mapped in a range. Iova lock. */
+    long mappedBytes(long start, long last) {
+        long bytes = 0;
+        for (Area area = areas.firstOverlapping(start, last); isWithin(area, last); area = area.next) {
+            bytes += area.ready ? area.lengthBytes() : 0;
+        }
+        return bytes;
     }
 
     /** The area at an address, complete. Iova lock. @throws IommufdException {@link Errno#ENOENT} */

@@ -19,6 +19,8 @@ import iommufd.api.hardware.PageResponse;
 import iommufd.api.hardware.PagingDomain;
 import iommufd.api.hardware.PagingOptions;
 import iommufd.api.hardware.ReservedRegion;
+import iommufd.api.hardware.SharedDomain;
+import iommufd.api.memory.StageTwoTable;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -68,6 +70,15 @@ public final class FakeEndpoint implements HardwareEndpoint {
             throw new IommufdException(Errno.EOPNOTSUPP, "no dirty tracking");
         }
         return new FakePagingDomain(hardware, options);
+    }
+
+    @Override
+    public SharedDomain allocateShared(PagingOptions options, StageTwoTable table) {
+        hardware.sabotage.refusable("allocateShared");
+        if (table.format() != hardware.walks || options.dirtyTracking()) {
+            throw new IommufdException(Errno.EOPNOTSUPP, "not for this hardware");
+        }
+        return new FakeSharedDomain(hardware, options, table.root());
     }
 
     @Override

@@ -9,6 +9,7 @@ import iommufd.api.hardware.FaultSink;
 import iommufd.api.hardware.HardwareEndpoint;
 import iommufd.api.hardware.IommuHardware;
 import iommufd.api.hardware.ReservedRegion;
+import iommufd.api.memory.StageTwoTable;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -33,6 +34,10 @@ public final class FakeHardware implements IommuHardware {
     public volatile List<ReservedRegion> reservedRegions = List.of();
     public volatile Predicate<EndpointDescription> accepts = description -> true;
     public volatile boolean tracksDirty = true;
+    /** Tables made from now on have entries of 64 KiB as well, whose size can change. */
+    public volatile boolean largeEntries;
+    /** What tables of hypervisors it walks. */
+    public volatile StageTwoTable.Format walks = StageTwoTable.Format.EPT;
 
     public FakeHardware(String name, String vendor) {
         this.name = name;

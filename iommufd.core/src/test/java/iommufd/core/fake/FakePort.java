@@ -117,7 +117,7 @@ final class FakePort implements HardwarePort {
             return -1;
         }
         if (write && paging.tracking) {
-            entry.dirty = true;
+            entry.leaf.dirty = true;
         }
         return entry.physicalAddress + (address & FakePagingDomain.PAGE - 1);
     }
@@ -197,21 +197,27 @@ final class FakePort implements HardwarePort {
 
     private long atomic(long iova, WordOperation operation) {
         hardware.sabotage.step("atomic");
-        long stamp = hardware.epoch.readLock();
-        try {
-            if (closed) {
-                status = DmaStatus.CLOSED;
-                return 0;
+        do {
+            long stamp = hardware.epoch.readLock();
+            try {
+                if (closed) {
+                    status = DmaStatus.CLOSED;
+                    return 0;
+                }
+                long physical = translate(iova, true);
+                if (physical >= 0) {
+                    status = DmaStatus.DONE;
+                    return operation.at(physical);
+                }
+            } finally {
+                hardware.epoch.unlockRead(stamp);
             }
-            long physical = translate(iova, true);
-            if (physical >= 0) {
-                status = DmaStatus.DONE;
-                return operation.at(physical);
-            }
-        } finally {
-            hardware.epoch.unlockRead(stamp);
+        } while (askForPage(iova, true));
+        if (closed) {
+            status = DmaStatus.CLOSED;
+        } else {
+            fault(iova, DmaAccess.READ_WRITE);
         }
-        fault(iova, DmaAccess.READ_WRITE);
         return 0;
     }
 

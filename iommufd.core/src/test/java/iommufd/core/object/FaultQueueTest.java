@@ -152,4 +152,23 @@ class FaultQueueTest {
         queue.respond(again.cookie(), FaultResponse.SUCCESS);
         assertThat(end(request)).isEqualTo(DmaStatus.DONE);
     }
+
+    @Test
+    void aResetEndsWhatWaitsAndLetsNothingWait() throws Exception {
+        var request = write();
+        FaultRecord fault = next();
+        try (var outer = endpoint.pausePageRequests(); var inner = endpoint.pausePageRequests()) {
+            assertThat(end(request)).isEqualTo(DmaStatus.FAULTED);
+            assertRefused(Errno.EINVAL, () -> queue.respond(fault.cookie(), FaultResponse.SUCCESS));
+            assertThat(end(write())).isEqualTo(DmaStatus.FAULTED);
+            inner.close();
+            inner.close();
+            assertThat(end(write())).as("the outer pause lasts").isEqualTo(DmaStatus.FAULTED);
+            assertThat(queue.read(8)).isEmpty();
+            outer.close();
+        }
+        var again = write();
+        queue.respond(next().cookie(), FaultResponse.INVALID);
+        assertThat(end(again)).isEqualTo(DmaStatus.FAULTED);
+    }
 }

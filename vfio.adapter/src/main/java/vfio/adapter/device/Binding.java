@@ -5,6 +5,7 @@ import iommufd.api.BoundDevice;
 import iommufd.api.Errno;
 import iommufd.api.IommufdContext;
 import iommufd.api.IommufdException;
+import iommufd.api.dma.DmaEndpoint;
 import iommufd.api.dma.DmaPort;
 import iommufd.api.dma.Pasid;
 import java.util.Optional;
@@ -43,6 +44,11 @@ public sealed interface Binding permits EndpointBinding, AccessBinding {
 
     /** As {@link #detach()}, for requests with a PASID. */
     void detach(Pasid pasid);
+
+    /** The device is about to be reset: see {@link DmaEndpoint#pausePageRequests}. Without endpoint nothing waits. */
+    default DmaEndpoint.PageRequestPause pausePageRequests() {
+        return () -> { };
+    }
 
     /** A port for the device. */
     DmaPort openPort();

@@ -192,11 +192,14 @@ public final class DeviceSession implements DeviceHost, ConfigEffects {
 
     /** Resets the device; the configuration space stays as it is but for the power state. */
     public void reset() {
-        memoryLock.writeLock().lock();
-        try {
-            resetLocked();
-        } finally {
-            memoryLock.writeLock().unlock();
+        // Whoever holds the lock may wait for a page that the client, who resets, is to bring.
+        try (var pause = binding.pausePageRequests()) {
+            memoryLock.writeLock().lock();
+            try {
+                resetLocked();
+            } finally {
+                memoryLock.writeLock().unlock();
+            }
         }
     }
 
@@ -207,7 +210,9 @@ public final class DeviceSession implements DeviceHost, ConfigEffects {
         config.wake();
         mastershipChanged();
         interrupts.line(false);
-        running.reset();
+        try (var pause = binding.pausePageRequests()) {
+            running.reset();
+        }
         migration.reset();
     }
 

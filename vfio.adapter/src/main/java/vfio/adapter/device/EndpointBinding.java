@@ -88,6 +88,11 @@ final class EndpointBinding implements Binding {
     }
 
     @Override
+    public DmaEndpoint.PageRequestPause pausePageRequests() {
+        return endpoint.pausePageRequests();
+    }
+
+    @Override
     public DmaPort openPort() {
         return endpoint.openPort();
     }

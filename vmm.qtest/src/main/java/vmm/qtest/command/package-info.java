@@ -1,0 +1,2 @@
+/** QEMU's command line, as far as it concerns boards with an IOMMU and who drives them. */
+package vmm.qtest.command;
