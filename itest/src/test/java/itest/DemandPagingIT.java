@@ -39,6 +39,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -98,6 +99,11 @@ class DemandPagingIT {
         return port.write(iova, MemorySegment.ofArray(new int[] {value}), 0, 4);
     }
 
+    /** The common pool may have one thread only. */
+    private static <T> CompletableFuture<T> onItsThread(Supplier<T> task) {
+        return CompletableFuture.supplyAsync(task, run -> Thread.ofPlatform().daemon().start(run));
+    }
+
     @ParameterizedTest
     @EnumSource(Vendor.class)
     void nothingIsPinnedUntilADeviceTouchesIt(Vendor vendor) {
@@ -124,7 +130,7 @@ class DemandPagingIT {
             FaultQueue queue = world.context.allocateFaultQueue();
             world.device.attach(world.context.allocateHwpt(world.device, world.ioas, new HwptOptions(false, false, false, Optional.of(queue))));
             DmaPort port = world.endpoint.openPort();
-            var request = CompletableFuture.supplyAsync(() -> write(port, IOVA + 8, 7));
+            var request = onItsThread(() -> write(port, IOVA + 8, 7));
             boolean asked = queue.awaitReadable(Duration.ofSeconds(3));
             world.assumeAsked(asked ? 1 : 0, world.first);
             FaultRecord fault = queue.read(8).getFirst();
@@ -135,7 +141,7 @@ class DemandPagingIT {
             queue.respond(fault.cookie(), FaultResponse.SUCCESS);
             assertThat(request.get(10, TimeUnit.SECONDS)).isEqualTo(DmaStatus.DONE);
             assertThat(world.ram.segment().get(ValueLayout.JAVA_INT, 8)).isEqualTo(7);
-            var refused = CompletableFuture.supplyAsync(() -> write(port, IOVA + PAGE, 7));
+            var refused = onItsThread(() -> write(port, IOVA + PAGE, 7));
             assertThat(queue.awaitReadable(Duration.ofSeconds(10))).isTrue();
             queue.respond(queue.read(8).getFirst().cookie(), FaultResponse.INVALID);
             assertThat(refused.get(10, TimeUnit.SECONDS)).isEqualTo(DmaStatus.FAULTED);
@@ -157,7 +163,7 @@ class DemandPagingIT {
                 DmaPort port = world.endpoint.openPort();
                 long offset = 64 + number * 8L;
                 SplittableRandom random = new SplittableRandom(number);
-                devices.add(CompletableFuture.supplyAsync(() -> {
+                devices.add(onItsThread(() -> {
                     long[] done = new long[PAGES];
                     while (!stop.get()) {
                         int page = random.nextInt(PAGES);

@@ -38,6 +38,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -110,6 +111,11 @@ class GuestTableIT {
         }
     }
 
+    /** The common pool may have one thread only. */
+    private static <T> CompletableFuture<T> onItsThread(Supplier<T> task) {
+        return CompletableFuture.supplyAsync(task, run -> Thread.ofPlatform().daemon().start(run));
+    }
+
     @ParameterizedTest
     @EnumSource(Vendor.class)
     void cpuAndDeviceSeeOneMemory(Vendor vendor) {
@@ -146,7 +152,7 @@ class GuestTableIT {
             DmaPort port = world.endpoint.openPort();
             AtomicBoolean stop = new AtomicBoolean();
             AtomicLong served = new AtomicLong();
-            var device = CompletableFuture.supplyAsync(() -> {
+            var device = onItsThread(() -> {
                 long[] done = new long[PAGES];
                 SplittableRandom random = new SplittableRandom(1);
                 while (!stop.get()) {
@@ -162,7 +168,7 @@ class GuestTableIT {
                 }
                 return done;
             });
-            var cpu = CompletableFuture.supplyAsync(() -> {
+            var cpu = onItsThread(() -> {
                 long[] done = new long[PAGES];
                 SplittableRandom random = new SplittableRandom(2);
                 while (!stop.get()) {

@@ -5,12 +5,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import iommu.common.unit.PhysicalWords;
+import iommufd.api.DmaAccess;
 import iommufd.api.IommufdException;
 import iommufd.api.dma.DmaStatus;
 import iommufd.api.dma.Pasid;
 import iommufd.api.dma.RequesterId;
+import iommufd.api.hardware.AtsPort;
 import iommufd.api.hardware.HardwarePort;
 import iommufd.api.hardware.IommuUnit;
+import iommufd.api.hardware.PageRequest;
+import iommufd.api.hardware.PageResponse;
 import iommufd.api.hardware.UnitBoard;
 import iommufd.api.memory.HostMemory;
 import iommufd.api.memory.MemoryMap;
@@ -194,6 +198,52 @@ class GuestSmmuTest {
             assertThat(unit.read(GERROR, 4)).isZero();
             assertThat(port.write(RAM, buffer, 0, 8)).as("bypass after reset").isEqualTo(DmaStatus.DONE);
         }
+    }
+
+    @Test
+    void aDevicesMessageIsTranslatedAndGoesToTheBoard() {
+        try (IommuUnit unit = create(board)) {
+            long streams = RAM + 0x1_0000;
+            start(unit, streams, page(), page());
+            long table = page();
+            long context = page();
+            put(context, CONTEXT, table);
+            map(table, 4, 0x7000, 0x808_0000L | LEAF1);
+            put(streams + 64, 1 | 5 << 1 | context);
+            HardwarePort port = unit.openPort(new RequesterId(1), Pasid.NONE);
+            buffer.set(ValueLayout.JAVA_INT, 0, 321);
+            assertThat(port.write(0x7040, buffer, 0, 4)).isEqualTo(DmaStatus.DONE);
+            assertThat(board.signals).containsExactly("0x8080040=321");
+            assertThat(port.write(0x7040, buffer, 0, 8)).as("no message").isEqualTo(DmaStatus.ABORTED);
+            assertThat(port.write(0x7042, buffer, 0, 4)).as("not aligned").isEqualTo(DmaStatus.ABORTED);
+            assertThat(port.read(0x7040, buffer, 0, 4)).as("a read").isEqualTo(DmaStatus.ABORTED);
+            assertThat(board.signals).hasSize(1);
+        }
+    }
+
+    @Test
+    void portsOfDevicesThatTranslateEndWithTheUnit() {
+        IommuUnit unit = create(board, "ats", "on", "pri", "on", "cmdqv", "on");
+        assertThat(unit.registerBytes()).isGreaterThan(0x2_0000);
+        AtsPort port = unit.openAtsPort(new RequesterId(1), Pasid.NONE, new AtsPort.Device() {
+            @Override
+            public boolean invalidate(int pasid, long iova, long lengthBytes, boolean global) {
+                return true;
+            }
+
+            @Override
+            public void pageResponse(PageResponse response) {
+                board.signals.add(response.toString());
+            }
+        });
+        assertThat(port.requestTranslation(0x1000, DmaAccess.READ).status()).isEqualTo(AtsPort.Translation.Status.UNSUPPORTED);
+        assertThat(port.requestPage(new PageRequest(Pasid.NONE, 3, 0x1000, DmaAccess.READ, false, false, true))).isTrue();
+        assertThat(board.signals).as("the queue is off").hasSize(1);
+        unit.close();
+        assertThat(port.read(RAM, buffer, 0, 8)).isEqualTo(DmaStatus.CLOSED);
+        assertThat(unit.read(1, 1)).isZero();
+        assertThat(unit.read(-4, 4)).isZero();
+        assertThat(unit.read(1L << 40, 8)).isZero();
     }
 
     @Test

@@ -194,6 +194,17 @@ class ServerTest {
     }
 
     @Test
+    void aBrokenIommuIsSaidAndTheClientStays() throws Exception {
+        Thread server = serve(BOTH);
+        try (Client first = Client.of(text.accept())) {
+            first.send("writel 0x%x 0xbad\nendianness\n".formatted(0xfed9_0000L + FakeIommu.BREAK));
+            assertThat(first.in.readLine()).isEqualTo("FAIL the board broke: java.lang.IllegalStateException");
+            assertThat(first.in.readLine()).isEqualTo("OK little");
+        }
+        server.join();
+    }
+
+    @Test
     void aClientCanComeToUs() throws Exception {
         Thread server = serve("-M q35 -m 1 -qtest unix:%s/ours,server=on,wait=off");
         Path socket = folder.resolve("ours");
