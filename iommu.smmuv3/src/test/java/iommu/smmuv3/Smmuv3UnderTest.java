@@ -1,6 +1,7 @@
 package iommu.smmuv3;
 
 import iommu.smmuv3.driver.DriverOptions;
+import iommu.smmuv3.driver.SmmuDriver;
 import iommu.smmuv3.unit.SmmuFeatures;
 import iommu.tck.BackendUnderTest;
 import iommu.tck.Capabilities;
@@ -20,7 +21,8 @@ record Smmuv3UnderTest(DriverOptions options) implements BackendUnderTest {
         };
         Capabilities capabilities = Capabilities.ofPageSizes(pageSizes)
                 .withDirtyTracking().withNestParent()
-                .withKeptTableBytes(8L << options.granuleLg2());
+                .withKeptTableBytes(8L << options.granuleLg2())
+                .withPageRequests(SmmuDriver.PATIENCE);
         return options.prefersStage2() ? capabilities : capabilities.withPasidBits(20).withoutWriteOnly();
     }
 

@@ -1,9 +1,9 @@
 package iommu.smmuv3.driver;
 
+import iommu.smmuv3.format.ContextDescriptor;
 import iommu.smmuv3.format.SmmuEvent;
 import iommu.smmuv3.format.StreamTableEntry;
 import iommufd.api.Errno;
-import iommufd.api.FaultResponse;
 import iommufd.api.HardwareInfo;
 import iommufd.api.IommufdException;
 import iommufd.api.NestedTable;
@@ -17,7 +17,6 @@ import iommufd.api.hardware.HardwareEndpoint;
 import iommufd.api.hardware.HardwarePort;
 import iommufd.api.hardware.HardwareViommu;
 import iommufd.api.hardware.NestedDomain;
-import iommufd.api.hardware.PageRequest;
 import iommufd.api.hardware.PageResponse;
 import iommufd.api.hardware.PagingDomain;
 import iommufd.api.hardware.PagingOptions;
@@ -27,8 +26,8 @@ import iommufd.api.memory.StageTwoTable;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 import org.slf4j.Logger;
@@ -54,20 +53,25 @@ final class SmmuEndpoint implements HardwareEndpoint {
     private final ReentrantLock lock = new ReentrantLock();
     private final List<HardwarePort> ports = new ArrayList<>();
     private final BitSet pasids = new BitSet();
-    private Unnamed unnamed = Unnamed.BLOCKED;
+    private volatile Unnamed unnamed = Unnamed.BLOCKED;
     /** Only while a first stage is attached. */
     private Optional<ContextTable> contexts = Optional.empty();
     private boolean released;
     /** Whose guest's entry is attached. */
     private volatile Optional<SmmuViommu> guest = Optional.empty();
-    /** PASIDs of requests that wait for an answer, by their tokens. */
-    private final Map<Integer, Integer> pending = new ConcurrentHashMap<>();
+    /** What {@link #pasids} has, for who has no lock. */
+    private final Set<Integer> served = ConcurrentHashMap.newKeySet();
+    /** Whether faulting requests wait. */
+    private final boolean waits;
+    private final StalledAsks stalls;
 
     SmmuEndpoint(SmmuDriver driver, EndpointDescription description, FaultSink faults) {
         this.driver = driver;
         this.description = description;
         this.faults = faults;
         streamId = description.requesterId().value();
+        waits = driver.stalls() && description.pageRequests();
+        stalls = new StalledAsks(driver, streamId, faults);
         substreamIdBits = driver.prefersStage2() ? 0 : Math.min(description.pasidBits(), driver.substreamIdBits());
     }
 
@@ -78,24 +82,30 @@ final class SmmuEndpoint implements HardwareEndpoint {
     /** An event of this stream. Called from any thread, with no lock. */
     void event(long[] record, DmaFault fault) {
         if ((record[1] & SmmuEvent.STALL) != 0) {
-            stalled(record, fault);
+            stalls.stalled(record, fault, this::serves);
             return;
         }
         guest.ifPresent(viommu -> viommu.report(this, record));
         faults.unrecoverable(fault);
     }
 
-    /** A group has one request: the token of a stall is its number. */
-    private void stalled(long[] record, DmaFault fault) {
-        int tag = (int) (record[1] & SmmuEvent.STALL_TAG);
-        int pasid = fault.pasid().orElse(Pasid.NONE);
-        pending.put(tag, pasid);
-        PageRequest request = new PageRequest(pasid, tag, fault.iova() & -DriverOptions.PAGE_BYTES, fault.access(),
-                (record[1] & SmmuEvent.INSTRUCTION) != 0, (record[1] & SmmuEvent.PRIVILEGED) != 0, true);
-        if (!faults.pageRequest(request) && pending.remove(tag, pasid)) {
-            faults.unrecoverable(fault);
-            driver.commands().resume(streamId, tag, false);
-        }
+    /** Whether something is attached that requests with that PASID go through. */
+    private boolean serves(int pasid) {
+        return pasid == Pasid.NONE ? unnamed != Unnamed.BLOCKED : unnamed == Unnamed.NESTED || served.contains(pasid);
+    }
+
+    /** The context descriptor of a first stage, as this endpoint's device can have it. */
+    private long[] contextDescriptor(SmmuPagingDomain domain) {
+        long[] words = domain.contextDescriptor();
+        words[0] |= waits ? ContextDescriptor.S : 0;
+        return words;
+    }
+
+    /** The stream table entry of a second stage, as this endpoint's device can have it. */
+    private long[] stage2Entry(SmmuPagingDomain domain) {
+        long[] words = domain.streamTableEntry();
+        words[2] |= waits ? StreamTableEntry.S2S : 0;
+        return words;
     }
 
     @Override
@@ -210,7 +220,7 @@ final class SmmuEndpoint implements HardwareEndpoint {
             throw new IommufdException(Errno.EINVAL, "%s has PASIDs attached: its requests without need a first stage"
                     .formatted(description.requesterId()));
         }
-        driver.streams().replace(streamId, domain.streamTableEntry());
+        driver.streams().replace(streamId, stage2Entry(domain));
         unnamed = Unnamed.STAGE2;
         guest = Optional.empty();
     }
@@ -218,7 +228,7 @@ final class SmmuEndpoint implements HardwareEndpoint {
     private void attachStage1(SmmuPagingDomain domain) {
         ContextTable table = contexts();
         if (!table.hasSubstreams()) {
-            table.write(domain.contextDescriptor());
+            table.write(contextDescriptor(domain));
             try {
                 driver.streams().replace(streamId, stage1Entry(table, StreamTableEntry.S1DSS_TERMINATE));
             } catch (IommufdException failure) {
@@ -226,9 +236,9 @@ final class SmmuEndpoint implements HardwareEndpoint {
                 throw failure;
             }
         } else if (unnamed == Unnamed.STAGE1) {
-            table.set(0, domain.contextDescriptor());
+            table.set(0, contextDescriptor(domain));
         } else {
-            table.set(0, domain.contextDescriptor());
+            table.set(0, contextDescriptor(domain));
             try {
                 driver.streams().replace(streamId, stage1Entry(table, StreamTableEntry.S1DSS_SUBSTREAM0));
             } catch (IommufdException failure) {
@@ -253,7 +263,7 @@ final class SmmuEndpoint implements HardwareEndpoint {
         }
         ContextTable table = contexts();
         boolean fresh = !pasids.get(pasid);
-        table.set(pasid, domain.contextDescriptor());
+        table.set(pasid, contextDescriptor(domain));
         if (unnamed == Unnamed.BLOCKED && pasids.isEmpty()) {
             try {
                 driver.streams().replace(streamId, stage1Entry(table, StreamTableEntry.S1DSS_TERMINATE));
@@ -265,6 +275,7 @@ final class SmmuEndpoint implements HardwareEndpoint {
             }
         }
         pasids.set(pasid);
+        served.add(pasid);
     }
 
     private static long[] stage1Entry(ContextTable table, long unnamedRequests) {
@@ -306,11 +317,13 @@ final class SmmuEndpoint implements HardwareEndpoint {
                 }
             } else if (pasid > 0 && pasids.get(pasid)) {
                 pasids.clear(pasid);
+                served.remove(pasid);
                 if (pasids.isEmpty() && unnamed == Unnamed.BLOCKED) {
                     driver.streams().block(streamId);
                 }
                 contexts().clear(pasid);
             }
+            stalls.end(pasid);
         } finally {
             freeUnusedContexts();
             lock.unlock();
@@ -322,7 +335,7 @@ final class SmmuEndpoint implements HardwareEndpoint {
         lock.lock();
         try {
             checkHeld();
-            HardwarePort port = driver.bus().openPort(description.requesterId(), pasid);
+            HardwarePort port = driver.bus().openPort(description.requesterId(), pasid, waits);
             ports.add(port);
             return port;
         } finally {
@@ -332,9 +345,7 @@ final class SmmuEndpoint implements HardwareEndpoint {
 
     @Override
     public void respond(PageResponse response) {
-        if (pending.remove(response.groupIndex(), response.pasid())) {
-            driver.commands().resume(streamId, response.groupIndex(), response.response() == FaultResponse.SUCCESS);
-        }
+        stalls.respond(response);
     }
 
     @Override
@@ -345,10 +356,9 @@ final class SmmuEndpoint implements HardwareEndpoint {
                 return;
             }
             released = true;
+            unnamed = Unnamed.BLOCKED;
+            served.clear();
             driver.streams().block(streamId);
-            if (driver.stalls()) {
-                driver.commands().terminateStalls(streamId);
-            }
             for (HardwarePort port : ports) {
                 if (!port.close(CLOSE_NANOS)) {
                     LOG.warn("a DMA request of {} has been inside for more than {} s", description.requesterId(),
@@ -356,6 +366,7 @@ final class SmmuEndpoint implements HardwareEndpoint {
                 }
             }
             ports.clear();
+            stalls.forgetAll();
             driver.forget(streamId);
             contexts.ifPresent(ContextTable::free);
             contexts = Optional.empty();
