@@ -68,8 +68,8 @@ public final class Smmuv3Iommu implements IommuHardware {
 
         /** Whether faulting requests wait. */
         @AttributeDefinition(name = "Stalls",
-                description = "Faulting requests of devices that can wait do so until somebody answers, if their table has a fault queue")
-        boolean stalls() default true;
+                description = "Faulting requests wait until user space answers, if it listens to the fault queue of their table")
+        boolean stalls() default false;
     }
 
     private final Smmuv3Backend backend;

@@ -1,7 +1,6 @@
 package iommu.smmuv3;
 
 import iommu.smmuv3.driver.DriverOptions;
-import iommu.smmuv3.driver.SmmuDriver;
 import iommu.smmuv3.unit.SmmuFeatures;
 import iommu.tck.BackendUnderTest;
 import iommu.tck.Capabilities;
@@ -21,8 +20,7 @@ record Smmuv3UnderTest(DriverOptions options) implements BackendUnderTest {
         };
         Capabilities capabilities = Capabilities.ofPageSizes(pageSizes)
                 .withDirtyTracking().withNestParent()
-                .withKeptTableBytes(8L << options.granuleLg2())
-                .withPageRequests(SmmuDriver.PATIENCE);
+                .withKeptTableBytes(8L << options.granuleLg2());
         return options.prefersStage2() ? capabilities : capabilities.withPasidBits(20).withoutWriteOnly();
     }
 

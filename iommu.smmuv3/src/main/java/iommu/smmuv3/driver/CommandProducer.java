@@ -115,6 +115,11 @@ final class CommandProducer {
         post(RESUME | (long) streamId << STREAM_SHIFT | (retry ? RESUME_RETRY : RESUME_ABORT), tag);
     }
 
+    /** Aborts all stalled requests of a stream. */
+    void terminateStalls(int streamId) {
+        post(STALL_TERM | (long) streamId << STREAM_SHIFT, 0);
+    }
+
     private void post(long word0, long word1) {
         lock.lock();
         try {

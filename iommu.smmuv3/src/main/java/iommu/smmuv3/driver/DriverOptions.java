@@ -8,6 +8,8 @@ package iommu.smmuv3.driver;
  * @param messageWindowStart first IOVA of the MiB that is kept free for interrupt messages, a multiple of 1 MiB
  */
 public record DriverOptions(int granuleLg2, boolean prefersStage2, long messageWindowStart) {
+    /** Smallest page that page requests name. */
+    static final long PAGE_BYTES = 4096;
     /** Size of the window for interrupt messages. */
     public static final long MESSAGE_WINDOW_BYTES = 1 << 20;
     /** Where Linux puts the window on Arm, whose machines have no memory there. */

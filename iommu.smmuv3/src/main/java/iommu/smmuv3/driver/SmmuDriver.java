@@ -18,13 +18,9 @@ import iommufd.api.hardware.ReservedRegion;
 import iommufd.api.memory.TableMemory;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.time.Duration;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ScheduledFuture;
-import java.util.concurrent.ScheduledThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
 
 /**
  * The driver of one unit. It owns the unit's registers and every structure the unit reads.
@@ -32,9 +28,6 @@ import java.util.concurrent.TimeUnit;
 public final class SmmuDriver implements IommuHardware, AutoCloseable {
     /** Value of {@link IommuHardware#VENDOR}. */
     public static final String SMMUV3 = "smmuv3";
-
-    /** How long a request waits for an absent page without an answer. */
-    public static final Duration PATIENCE = Duration.ofSeconds(5);
 
     private static final int INFO_TYPE = 2;
     private static final int INFO_BYTES = 40;
@@ -48,8 +41,6 @@ public final class SmmuDriver implements IommuHardware, AutoCloseable {
     private final int streamIdBits;
     private final int substreamIdBits;
     private final boolean stalls;
-    /** Its thread starts with the first request that waits. */
-    private final ScheduledThreadPoolExecutor timer;
     private final long commandQueue;
     private final long eventQueue;
     private final long streamTable;
@@ -71,7 +62,6 @@ public final class SmmuDriver implements IommuHardware, AutoCloseable {
         this.bus = bus;
         this.pool = pool;
         this.options = options;
-        timer = timer(name);
         check();
         int sizes = get(IDR1);
         streamIdBits = sizes & IDR1_SIDSIZE;
@@ -210,18 +200,6 @@ public final class SmmuDriver implements IommuHardware, AutoCloseable {
         }
     }
 
-    /** Runs {@code work} when a request has waited for its page for too long; nothing else takes long there. */
-    ScheduledFuture<?> afterPatience(Runnable work) {
-        return timer.schedule(work, PATIENCE.toNanos(), TimeUnit.NANOSECONDS);
-    }
-
-    private static ScheduledThreadPoolExecutor timer(String name) {
-        ScheduledThreadPoolExecutor timer = new ScheduledThreadPoolExecutor(1,
-                Thread.ofPlatform().daemon().inheritInheritableThreadLocals(false).name(name + "-stalls").factory());
-        timer.setRemoveOnCancelPolicy(true);
-        return timer;
-    }
-
     /** Whether faulting requests wait for user space. */
     boolean stalls() {
         return stalls;
@@ -287,7 +265,6 @@ public final class SmmuDriver implements IommuHardware, AutoCloseable {
         put(GBPA, GBPA_UPDATE | GBPA_ABORT);
         put(IRQ_CTRL, 0);
         enable(0);
-        timer.shutdownNow();
         events.close();
         commands.stop();
         TableMemory memory = pool.memory();

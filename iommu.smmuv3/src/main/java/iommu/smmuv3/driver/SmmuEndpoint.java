@@ -1,9 +1,9 @@
 package iommu.smmuv3.driver;
 
-import iommu.smmuv3.format.ContextDescriptor;
 import iommu.smmuv3.format.SmmuEvent;
 import iommu.smmuv3.format.StreamTableEntry;
 import iommufd.api.Errno;
+import iommufd.api.FaultResponse;
 import iommufd.api.HardwareInfo;
 import iommufd.api.IommufdException;
 import iommufd.api.NestedTable;
@@ -17,6 +17,7 @@ import iommufd.api.hardware.HardwareEndpoint;
 import iommufd.api.hardware.HardwarePort;
 import iommufd.api.hardware.HardwareViommu;
 import iommufd.api.hardware.NestedDomain;
+import iommufd.api.hardware.PageRequest;
 import iommufd.api.hardware.PageResponse;
 import iommufd.api.hardware.PagingDomain;
 import iommufd.api.hardware.PagingOptions;
@@ -26,8 +27,8 @@ import iommufd.api.memory.StageTwoTable;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 import org.slf4j.Logger;
@@ -53,25 +54,20 @@ final class SmmuEndpoint implements HardwareEndpoint {
     private final ReentrantLock lock = new ReentrantLock();
     private final List<HardwarePort> ports = new ArrayList<>();
     private final BitSet pasids = new BitSet();
-    private volatile Unnamed unnamed = Unnamed.BLOCKED;
+    private Unnamed unnamed = Unnamed.BLOCKED;
     /** Only while a first stage is attached. */
     private Optional<ContextTable> contexts = Optional.empty();
     private boolean released;
     /** Whose guest's entry is attached. */
     private volatile Optional<SmmuViommu> guest = Optional.empty();
-    /** What {@link #pasids} has, for who has no lock. */
-    private final Set<Integer> served = ConcurrentHashMap.newKeySet();
-    /** Whether faulting requests wait. */
-    private final boolean waits;
-    private final StalledAsks stalls;
+    /** PASIDs of requests that wait for an answer, by their tokens. */
+    private final Map<Integer, Integer> pending = new ConcurrentHashMap<>();
 
     SmmuEndpoint(SmmuDriver driver, EndpointDescription description, FaultSink faults) {
         this.driver = driver;
         this.description = description;
         this.faults = faults;
         streamId = description.requesterId().value();
-        waits = driver.stalls() && description.pageRequests();
-        stalls = new StalledAsks(driver, streamId, faults);
         substreamIdBits = driver.prefersStage2() ? 0 : Math.min(description.pasidBits(), driver.substreamIdBits());
     }
 
@@ -82,30 +78,24 @@ final class SmmuEndpoint implements HardwareEndpoint {
     /** An event of this stream. Called from any thread, with no lock. */
     void event(long[] record, DmaFault fault) {
         if ((record[1] & SmmuEvent.STALL) != 0) {
-            stalls.stalled(record, fault, this::serves);
+            stalled(record, fault);
             return;
         }
         guest.ifPresent(viommu -> viommu.report(this, record));
         faults.unrecoverable(fault);
     }
 
-    /** Whether something is attached that requests with that PASID go through. */
-    private boolean serves(int pasid) {
-        return pasid == Pasid.NONE ? unnamed != Unnamed.BLOCKED : unnamed == Unnamed.NESTED || served.contains(pasid);
-    }
-
-    /** The context descriptor of a first stage, as this endpoint's device can have it. */
-    private long[] contextDescriptor(SmmuPagingDomain domain) {
-        long[] words = domain.contextDescriptor();
-        words[0] |= waits ? ContextDescriptor.S : 0;
-        return words;
-    }
-
-    /** The stream table entry of a second stage, as this endpoint's device can have it. */
-    private long[] stage2Entry(SmmuPagingDomain domain) {
-        long[] words = domain.streamTableEntry();
-        words[2] |= waits ? StreamTableEntry.S2S : 0;
-        return words;
+    /** A group has one request: the token of a stall is its number. */
+    private void stalled(long[] record, DmaFault fault) {
+        int tag = (int) (record[1] & SmmuEvent.STALL_TAG);
+        int pasid = fault.pasid().orElse(Pasid.NONE);
+        pending.put(tag, pasid);
+        PageRequest request = new PageRequest(pasid, tag, fault.iova() & -DriverOptions.PAGE_BYTES, fault.access(),
+                (record[1] & SmmuEvent.INSTRUCTION) != 0, (record[1] & SmmuEvent.PRIVILEGED) != 0, true);
+        if (!faults.pageRequest(request) && pending.remove(tag, pasid)) {
+            faults.unrecoverable(fault);
+            driver.commands().resume(streamId, tag, false);
+        }
     }
 
     @Override
@@ -220,7 +210,7 @@ final class SmmuEndpoint implements HardwareEndpoint {
             throw new IommufdException(Errno.EINVAL, "%s has PASIDs attached: its requests without need a first stage"
                     .formatted(description.requesterId()));
         }
-        driver.streams().replace(streamId, stage2Entry(domain));
+        driver.streams().replace(streamId, domain.streamTableEntry());
         unnamed = Unnamed.STAGE2;
         guest = Optional.empty();
     }
@@ -228,7 +218,7 @@ final class SmmuEndpoint implements HardwareEndpoint {
     private void attachStage1(SmmuPagingDomain domain) {
         ContextTable table = contexts();
         if (!table.hasSubstreams()) {
-            table.write(contextDescriptor(domain));
+            table.write(domain.contextDescriptor());
             try {
                 driver.streams().replace(streamId, stage1Entry(table, StreamTableEntry.S1DSS_TERMINATE));
             } catch (IommufdException failure) {
@@ -236,9 +226,9 @@ final class SmmuEndpoint implements HardwareEndpoint {
                 throw failure;
             }
         } else if (unnamed == Unnamed.STAGE1) {
-            table.set(0, contextDescriptor(domain));
+            table.set(0, domain.contextDescriptor());
         } else {
-            table.set(0, contextDescriptor(domain));
+            table.set(0, domain.contextDescriptor());
             try {
                 driver.streams().replace(streamId, stage1Entry(table, StreamTableEntry.S1DSS_SUBSTREAM0));
             } catch (IommufdException failure) {
@@ -263,7 +253,7 @@ final class SmmuEndpoint implements HardwareEndpoint {
         }
         ContextTable table = contexts();
         boolean fresh = !pasids.get(pasid);
-        table.set(pasid, contextDescriptor(domain));
+        table.set(pasid, domain.contextDescriptor());
         if (unnamed == Unnamed.BLOCKED && pasids.isEmpty()) {
             try {
                 driver.streams().replace(streamId, stage1Entry(table, StreamTableEntry.S1DSS_TERMINATE));
@@ -275,7 +265,6 @@ final class SmmuEndpoint implements HardwareEndpoint {
             }
         }
         pasids.set(pasid);
-        served.add(pasid);
     }
 
     private static long[] stage1Entry(ContextTable table, long unnamedRequests) {
@@ -317,13 +306,11 @@ final class SmmuEndpoint implements HardwareEndpoint {
                 }
             } else if (pasid > 0 && pasids.get(pasid)) {
                 pasids.clear(pasid);
-                served.remove(pasid);
                 if (pasids.isEmpty() && unnamed == Unnamed.BLOCKED) {
                     driver.streams().block(streamId);
                 }
                 contexts().clear(pasid);
             }
-            stalls.end(pasid);
         } finally {
             freeUnusedContexts();
             lock.unlock();
@@ -335,7 +322,7 @@ final class SmmuEndpoint implements HardwareEndpoint {
         lock.lock();
         try {
             checkHeld();
-            HardwarePort port = driver.bus().openPort(description.requesterId(), pasid, waits);
+            HardwarePort port = driver.bus().openPort(description.requesterId(), pasid);
             ports.add(port);
             return port;
         } finally {
@@ -345,7 +332,9 @@ final class SmmuEndpoint implements HardwareEndpoint {
 
     @Override
     public void respond(PageResponse response) {
-        stalls.respond(response);
+        if (pending.remove(response.groupIndex(), response.pasid())) {
+            driver.commands().resume(streamId, response.groupIndex(), response.response() == FaultResponse.SUCCESS);
+        }
     }
 
     @Override
@@ -356,9 +345,10 @@ final class SmmuEndpoint implements HardwareEndpoint {
                 return;
             }
             released = true;
-            unnamed = Unnamed.BLOCKED;
-            served.clear();
             driver.streams().block(streamId);
+            if (driver.stalls()) {
+                driver.commands().terminateStalls(streamId);
+            }
             for (HardwarePort port : ports) {
                 if (!port.close(CLOSE_NANOS)) {
                     LOG.warn("a DMA request of {} has been inside for more than {} s", description.requesterId(),
@@ -366,7 +356,6 @@ final class SmmuEndpoint implements HardwareEndpoint {
                 }
             }
             ports.clear();
-            stalls.forgetAll();
             driver.forget(streamId);
             contexts.ifPresent(ContextTable::free);
             contexts = Optional.empty();

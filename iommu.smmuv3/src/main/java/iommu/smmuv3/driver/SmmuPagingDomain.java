@@ -90,6 +90,7 @@ final class SmmuPagingDomain implements SharedDomain {
                 | ContextDescriptor.TTB0_CACHEABLE | ContextDescriptor.EPD1 | ContextDescriptor.VALID
                 | ADDRESS_BITS_ENCODED << ContextDescriptor.IPS_SHIFT | ContextDescriptor.AA64 | ContextDescriptor.R
                 | ContextDescriptor.A | ContextDescriptor.ASET | (long) id << ContextDescriptor.ASID_SHIFT
+                | (driver.stalls() ? ContextDescriptor.S : 0)
                 | (tracksDirty ? ContextDescriptor.HA | ContextDescriptor.HD : 0);
         words[1] = table.root();
         words[3] = ContextDescriptor.MAIR;

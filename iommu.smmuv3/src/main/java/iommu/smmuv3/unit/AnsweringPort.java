@@ -14,24 +14,16 @@ import java.util.Optional;
  */
 final class AnsweringPort implements HardwarePort {
     private static final long PAGE_BYTES = 4096;
-    /** A page that was promised so often in a row does not come: the host's devices do not wait for ever. */
-    private static final int HOST_RETRIES = 64;
 
     private final SmmuUnit unit;
     private final SmmuPort inner;
     private final boolean divides;
-    private final int mostRetries;
-    private int retries;
     private volatile boolean closed;
     private DmaStatus status = DmaStatus.DONE;
-    /** Of requests that ended so: not of those that waited for their page and got it. */
-    private Optional<DmaFault> lastFault = Optional.empty();
 
     AnsweringPort(SmmuUnit unit, SmmuPort inner) {
         this.unit = unit;
         this.inner = inner;
-        inner.allowStalls();
-        mostRetries = unit.bus().isHost() ? HOST_RETRIES : Integer.MAX_VALUE;
         divides = unit.features().has(SmmuFeature.STALL) || unit.features().has(SmmuFeature.TERMINATE_RAZ_WI);
     }
 
@@ -54,17 +46,9 @@ final class AnsweringPort implements HardwarePort {
         if (first == DmaStatus.DONE) {
             return status = first;
         }
-        retries = 0;
         DmaStatus last = answered(first, new Move(inner, false, target), iova, targetOffset, lengthBytes);
         if (last != DmaStatus.DONE) {
             target.asSlice(targetOffset, lengthBytes).fill((byte) 0);
-        }
-        return ended(last);
-    }
-
-    private DmaStatus ended(DmaStatus last) {
-        if (last == DmaStatus.FAULTED || last == DmaStatus.ABORTED) {
-            lastFault = inner.lastFault();
         }
         return status = last;
     }
@@ -72,11 +56,7 @@ final class AnsweringPort implements HardwarePort {
     @Override
     public DmaStatus write(long iova, MemorySegment source, long sourceOffset, long lengthBytes) {
         DmaStatus first = inner.write(iova, source, sourceOffset, lengthBytes);
-        if (first == DmaStatus.DONE) {
-            return status = first;
-        }
-        retries = 0;
-        return ended(answered(first, new Move(inner, true, source), iova, sourceOffset, lengthBytes));
+        return status = first == DmaStatus.DONE ? first : answered(first, new Move(inner, true, source), iova, sourceOffset, lengthBytes);
     }
 
     private DmaStatus answered(DmaStatus first, Move move, long iova, long offset, long length) {
@@ -116,8 +96,7 @@ final class AnsweringPort implements HardwarePort {
     private StalledRequests.Answer answer() {
         Optional<StalledRequests.Stall> stall = inner.takeStall();
         if (stall.isPresent()) {
-            StalledRequests.Answer answer = unit.stalls().await(stall.get(), () -> closed);
-            return answer == StalledRequests.Answer.RETRY && ++retries >= mostRetries ? StalledRequests.Answer.ABORT : answer;
+            return unit.stalls().await(stall.get(), () -> closed);
         }
         return inner.completes() ? StalledRequests.Answer.COMPLETE : StalledRequests.Answer.ABORT;
     }
@@ -133,7 +112,7 @@ final class AnsweringPort implements HardwarePort {
     @Override
     public DmaStatus read(ScatterList list, MemorySegment target, long targetOffset) {
         if (!divides) {
-            return ended(inner.read(list, target, targetOffset));
+            return status = inner.read(list, target, targetOffset);
         }
         long offset = targetOffset;
         for (int piece = 0; piece < list.count(); piece++) {
@@ -149,7 +128,7 @@ final class AnsweringPort implements HardwarePort {
     @Override
     public DmaStatus write(ScatterList list, MemorySegment source, long sourceOffset) {
         if (!divides) {
-            return ended(inner.write(list, source, sourceOffset));
+            return status = inner.write(list, source, sourceOffset);
         }
         long offset = sourceOffset;
         for (int piece = 0; piece < list.count(); piece++) {
@@ -192,8 +171,6 @@ final class AnsweringPort implements HardwarePort {
     private boolean again() {
         status = inner.status();
         if (status != DmaStatus.FAULTED) {
-            retries = 0;
-            ended(status);
             return false;
         }
         StalledRequests.Answer answer = answer();
@@ -202,12 +179,7 @@ final class AnsweringPort implements HardwarePort {
         } else if (answer == StalledRequests.Answer.ABORT && closed) {
             status = DmaStatus.CLOSED;
         }
-        if (answer == StalledRequests.Answer.RETRY) {
-            return true;
-        }
-        retries = 0;
-        ended(status);
-        return false;
+        return answer == StalledRequests.Answer.RETRY;
     }
 
     @Override
@@ -217,7 +189,7 @@ final class AnsweringPort implements HardwarePort {
 
     @Override
     public Optional<DmaFault> lastFault() {
-        return lastFault;
+        return inner.lastFault();
     }
 
     @Override

@@ -23,8 +23,8 @@ public record SmmuFeatures(int streamIdBits, int substreamIdBits, int queueEntri
     public static final Set<SmmuFeature> HOST = Collections.unmodifiableSet(EnumSet.of(STAGE1, STAGE2, GRANULE_4K, GRANULE_16K,
             GRANULE_64K, HTTU_ACCESS, HTTU_DIRTY, STREAM_TABLE_2LEVEL, CONTEXT_TABLE_2LEVEL, ASID16, VMID16, MSI,
             RANGE_INVALIDATION, HIERARCHICAL_DISABLE, EXECUTE_NEVER_BY_LEVEL, ABORT_AFTER_RESET));
-    /** PCI segments 0 to 15, every PASID, requests that wait for pages. */
-    public static final SmmuFeatures DEFAULT = host(20, true);
+    /** PCI segments 0 to 15, every PASID. */
+    public static final SmmuFeatures DEFAULT = new SmmuFeatures(20, 20, 16);
     /** Most stalled requests unless another number is configured. */
     public static final int DEFAULT_STALLS = 64;
 
@@ -33,13 +33,13 @@ public record SmmuFeatures(int streamIdBits, int substreamIdBits, int queueEntri
         this(streamIdBits, substreamIdBits, queueEntriesLg2, 48, DEFAULT_STALLS, HOST);
     }
 
-    /** As {@link #DEFAULT}, but for the width of StreamIDs, and maybe without stalls. */
+    /** As {@link #DEFAULT}, but for the width of StreamIDs, and maybe with stalls. */
     public static SmmuFeatures host(int streamIdBits, boolean stalls) {
         EnumSet<SmmuFeature> features = EnumSet.copyOf(HOST);
         if (stalls) {
             features.add(STALL);
         }
-        return new SmmuFeatures(streamIdBits, 20, 16, 48, DEFAULT_STALLS, features);
+        return new SmmuFeatures(streamIdBits, DEFAULT.substreamIdBits, DEFAULT.queueEntriesLg2, DEFAULT.outputBits, DEFAULT_STALLS, features);
     }
 
     /** @throws IllegalArgumentException if a number is out of range, or if no hardware combines these features */

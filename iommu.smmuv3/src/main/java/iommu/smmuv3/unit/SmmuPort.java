@@ -41,8 +41,6 @@ final class SmmuPort extends TranslatingPort {
     /** Whether translations in the IOTLB count for every ASID. */
     private boolean hasGlobal;
     private long refusedAt;
-    /** Whether somebody waits for what becomes of stalled requests. */
-    private boolean canStall;
     private long missed = SmmuBus.NOWHERE;
     private Optional<StalledRequests.Stall> stall = Optional.empty();
 
@@ -287,7 +285,7 @@ final class SmmuPort extends TranslatingPort {
     private void record(long iova, boolean read) {
         long word0 = note.word0(requesterId.value());
         long word1 = note.word1(read);
-        if (note.stalls() && canStall) {
+        if (note.stalls()) {
             stall = Optional.of(unit.stalls().park(requesterId.value(), tag ->
                     unit.events().recordStall(word0, word1 | SmmuEvent.STALL | tag, note.word2(iova), note.word3())));
         } else {
@@ -305,11 +303,6 @@ final class SmmuPort extends TranslatingPort {
         }
         request.event().ifPresent(word1 -> unit.events().record(own.word0(requesterId.value()), word1, own.word2(iova & ~OFFSET), own.word3()));
         return request.completion();
-    }
-
-    /** Its requests can be held up: who calls waits for {@link #takeStall}. */
-    void allowStalls() {
-        canStall = true;
     }
 
     /** Where the latest refused request was refused. */

@@ -263,19 +263,9 @@ public final class SmmuUnit implements RegisterAccess, AutoCloseable {
      * @param pasid the SubstreamID, or {@link iommufd.api.dma.Pasid#NONE}
      */
     public HardwarePort openPort(RequesterId requesterId, int pasid) {
-        return openPort(requesterId, pasid, true);
-    }
-
-    /**
-     * As {@link #openPort(RequesterId, int)}.
-     *
-     * @param waits whether the device's requests can be held up; those of others that should stall are terminated
-     */
-    public HardwarePort openPort(RequesterId requesterId, int pasid, boolean waits) {
         SmmuPort port = new SmmuPort(this, requesterId, pasid);
         port.open();
-        boolean stalls = waits && features.has(SmmuFeature.STALL);
-        if (bus.isHost() && !stalls && !features.has(SmmuFeature.TERMINATE_RAZ_WI)) {
+        if (bus.isHost() && !features.has(SmmuFeature.STALL) && !features.has(SmmuFeature.TERMINATE_RAZ_WI)) {
             return port;
         }
         HardwarePort answering = new AnsweringPort(this, port);
