@@ -27,6 +27,7 @@ drivers=$cache/dpdk-22.11/usr/lib/x86_64-linux-gnu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 report=$folder/report
+: >"$report"
 options=(--no-huge -m 256 --iova-mode=va --no-telemetry --no-shconf --no-pci -l "0,1")
 for driver in bus_vdev mempool_ring net_virtio net_pcap; do options+=(-d "$drivers/librte_$driver.so.23"); done
 

@@ -8,6 +8,7 @@ import iommu.smmuv3.driver.DriverOptions;
 import iommu.smmuv3.unit.SmmuFeatures;
 import iommu.vtd.VtdBackend;
 import iommu.vtd.driver.VtdDriverOptions;
+import iommu.vtd.unit.VtdFeature;
 import iommu.vtd.unit.VtdFeatures;
 import iommufd.api.BoundDevice;
 import iommufd.api.DmaAccess;
@@ -39,6 +40,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -49,6 +51,9 @@ class DemandPagingIT {
     private static final long PAGE = 4096;
     private static final long IOVA = 1L << 32;
     private static final int PAGES = 64;
+    private static final VtdFeatures VTD_FEATURES = VtdFeatures.scalableMode().with(VtdFeature.DEVICE_TLB, VtdFeature.PAGE_REQUESTS,
+            VtdFeature.PAGE_REQUEST_DRAIN, VtdFeature.NO_WRITE_FLAG);
+    private static final SmmuFeatures SMMU_FEATURES = SmmuFeatures.host(SmmuFeatures.DEFAULT.streamIdBits(), true);
 
     /** Who serves first. */
     enum Vendor { VTD, SMMU }
@@ -56,8 +61,8 @@ class DemandPagingIT {
     /** One machine with both vendors' hardware. */
     private static final class World implements AutoCloseable {
         final HostPhysicalMemory memory = new HostPhysicalMemory(4L << 30);
-        final VtdBackend vtd = new VtdBackend(memory.tables(), VtdFeatures.scalableMode(), VtdDriverOptions.named("vtd0"));
-        final Smmuv3Backend smmu = new Smmuv3Backend("smmu0", SmmuFeatures.DEFAULT, DriverOptions.DEFAULT, memory.tables());
+        final VtdBackend vtd = new VtdBackend(memory.tables(), VTD_FEATURES, VtdDriverOptions.named("vtd0"));
+        final Smmuv3Backend smmu = new Smmuv3Backend("smmu0", SMMU_FEATURES, DriverOptions.DEFAULT, memory.tables());
         final Engine engine = new Engine(new EngineOptions(Duration.ofSeconds(20), Duration.ofSeconds(20)));
         final GuestRam ram = memory.allocateGuestRam(PAGES * PAGE, false);
         final IommufdContext context = engine.service().open();
@@ -98,6 +103,11 @@ class DemandPagingIT {
         return port.write(iova, MemorySegment.ofArray(new int[] {value}), 0, 4);
     }
 
+    /** The common pool may have one thread only. */
+    private static <T> CompletableFuture<T> onItsThread(Supplier<T> task) {
+        return CompletableFuture.supplyAsync(task, run -> Thread.ofPlatform().daemon().start(run));
+    }
+
     @ParameterizedTest
     @EnumSource(Vendor.class)
     void nothingIsPinnedUntilADeviceTouchesIt(Vendor vendor) {
@@ -124,7 +134,7 @@ class DemandPagingIT {
             FaultQueue queue = world.context.allocateFaultQueue();
             world.device.attach(world.context.allocateHwpt(world.device, world.ioas, new HwptOptions(false, false, false, Optional.of(queue))));
             DmaPort port = world.endpoint.openPort();
-            var request = CompletableFuture.supplyAsync(() -> write(port, IOVA + 8, 7));
+            var request = onItsThread(() -> write(port, IOVA + 8, 7));
             boolean asked = queue.awaitReadable(Duration.ofSeconds(3));
             world.assumeAsked(asked ? 1 : 0, world.first);
             FaultRecord fault = queue.read(8).getFirst();
@@ -135,7 +145,7 @@ class DemandPagingIT {
             queue.respond(fault.cookie(), FaultResponse.SUCCESS);
             assertThat(request.get(10, TimeUnit.SECONDS)).isEqualTo(DmaStatus.DONE);
             assertThat(world.ram.segment().get(ValueLayout.JAVA_INT, 8)).isEqualTo(7);
-            var refused = CompletableFuture.supplyAsync(() -> write(port, IOVA + PAGE, 7));
+            var refused = onItsThread(() -> write(port, IOVA + PAGE, 7));
             assertThat(queue.awaitReadable(Duration.ofSeconds(10))).isTrue();
             queue.respond(queue.read(8).getFirst().cookie(), FaultResponse.INVALID);
             assertThat(refused.get(10, TimeUnit.SECONDS)).isEqualTo(DmaStatus.FAULTED);
@@ -157,7 +167,7 @@ class DemandPagingIT {
                 DmaPort port = world.endpoint.openPort();
                 long offset = 64 + number * 8L;
                 SplittableRandom random = new SplittableRandom(number);
-                devices.add(CompletableFuture.supplyAsync(() -> {
+                devices.add(onItsThread(() -> {
                     long[] done = new long[PAGES];
                     while (!stop.get()) {
                         int page = random.nextInt(PAGES);

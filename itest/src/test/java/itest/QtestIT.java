@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -12,9 +13,12 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** {@code ./vmm qtest} as people and programs start it: processes, standard input and output, signals, exit codes. */
 @Timeout(value = 5, unit = TimeUnit.MINUTES)
@@ -23,6 +27,11 @@ class QtestIT {
 
     @TempDir
     Path folder;
+
+    @BeforeAll
+    static void useWhatThisBuildMade() throws IOException {
+        Vmm.useWhatThisBuildMade();
+    }
 
     private Process start(String... arguments) throws IOException {
         List<String> command = new ArrayList<>(List.of(Vmm.ROOT.resolve("vmm").toString(), "qtest", "--"));
@@ -81,6 +90,41 @@ class QtestIT {
         assertThat(board.waitFor()).isZero();
         try (var left = Files.list(temporary)) {
             assertThat(left).as("its files are gone").isEmpty();
+        }
+    }
+
+    /** Registers, tables, DMA and interrupts at random, many thousand of each: the real IOMMUs refuse what makes no sense and nothing breaks. */
+    @ParameterizedTest
+    @CsvSource({"q35, 0xfed90000, 0x0, 0x400", "'virt,iommu=smmuv3', 0x9050000, 0x40000000, 0x20000"})
+    void nonsenseOfASoftwareBreaksNoIommu(String machine, String registers, String ram, String registerBytes) throws Exception {
+        List<String> words = new ArrayList<>(List.of("-M", machine, "-m", "64", "-qtest", "stdio"));
+        if (machine.equals("q35")) {
+            words.addAll(List.of("-device", "intel-iommu,x-scalable-mode=on,x-flts=on"));
+        }
+        words.addAll(List.of("-device", "iommu-testdev,addr=4"));
+        Process board = start(words.toArray(String[]::new));
+        RandomSoftware software = new RandomSoftware(20261130, Long.decode(registers), Integer.decode(registerBytes), Long.decode(ram));
+        int refused = 0;
+        for (int round = 0; round < 200; round++) {
+            List<String> requests = round == 0 ? software.setUp() : software.requests(300);
+            Thread.ofVirtual().start(() -> sayQuietly(board, String.join("\n", requests) + "\n"));
+            for (String request : requests) {
+                String answer = board.inputReader().readLine();
+                assertThat(answer).as(request).startsWith("OK");
+                refused += answer.equals("OK 0x00000000dead0002") ? 1 : 0;
+            }
+        }
+        assertThat(refused).as("DMA that the IOMMU, or the end of RAM, stopped").isPositive();
+        board.getOutputStream().close();
+        assertThat(board.waitFor()).isZero();
+        assertSilent();
+    }
+
+    private static void sayQuietly(Process board, String lines) {
+        try {
+            say(board, lines);
+        } catch (IOException gone) {
+            throw new UncheckedIOException(gone);
         }
     }
 

@@ -28,6 +28,10 @@ public @interface VtdConfiguration {
     @AttributeDefinition(name = "PASID bits", description = "Width of PASIDs in scalable mode", min = "1", max = "20")
     int pasid_bits() default 20;
 
+    /** Page requests. */
+    @AttributeDefinition(name = "Page requests", description = "Scalable mode only: devices may translate by themselves (ATS) and ask for absent pages (PRI)")
+    boolean page_requests() default false;
+
     /** Which hardware is preferred if there are several. */
     @AttributeDefinition(name = "Ranking", description = "The hardware with the highest ranking is preferred")
     int service_ranking() default 0;

@@ -2,6 +2,7 @@ package iommu.vtd;
 
 import iommu.vtd.driver.VtdDriver;
 import iommu.vtd.driver.VtdDriverOptions;
+import iommu.vtd.unit.VtdFeature;
 import iommu.vtd.unit.VtdFeatures;
 import iommufd.api.dma.EndpointDescription;
 import iommufd.api.hardware.FaultSink;
@@ -39,7 +40,11 @@ public final class VtdIommu implements IommuHardware {
             case "scalable" -> VtdFeatures.scalableMode().withNested();
             default -> throw new IllegalArgumentException("mode is \"%s\", neither legacy nor scalable".formatted(configuration.mode()));
         };
-        return base.withPasidBits(configuration.pasid_bits());
+        VtdFeatures features = base.withPasidBits(configuration.pasid_bits());
+        if (!configuration.page_requests()) {
+            return features;
+        }
+        return features.with(VtdFeature.DEVICE_TLB, VtdFeature.PAGE_REQUESTS, VtdFeature.PAGE_REQUEST_DRAIN, VtdFeature.NO_WRITE_FLAG);
     }
 
     /** The engine has given everything back; the unit aborts DMA from now on and holds no memory. */

@@ -3,6 +3,7 @@ package iommu.vtd;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import iommufd.api.HardwareInfo;
 import iommufd.api.dma.EndpointDescription;
 import iommufd.api.dma.Pasid;
 import iommufd.api.dma.RequesterId;
@@ -66,7 +67,7 @@ class VtdIommuTest {
         }
     }
 
-    private record Configuration(String iommu_name, String mode, int levels, int segment, int pasid_bits, int service_ranking)
+    private record Configuration(String iommu_name, String mode, int levels, int segment, int pasid_bits, boolean page_requests, int service_ranking)
             implements VtdConfiguration {
         @Override
         public Class<? extends Annotation> annotationType() {
@@ -86,7 +87,7 @@ class VtdIommuTest {
 
     @Test
     void followsItsConfigurationAndLeaksNoFrame() {
-        VtdIommu iommu = new VtdIommu(memory, new Configuration("vtd7", "scalable", 5, 2, 16, 0));
+        VtdIommu iommu = new VtdIommu(memory, new Configuration("vtd7", "scalable", 5, 2, 16, false, 0));
         assertThat(iommu.name()).isEqualTo("vtd7");
         assertThat(iommu.vendor()).isEqualTo("vtd");
         HardwareEndpoint endpoint = iommu.probe(EndpointDescription.of(RequesterId.of(2, 0, 1, 0)).withPasidBits(20), SILENT);
@@ -103,7 +104,7 @@ class VtdIommuTest {
 
     @Test
     void stopReleasesEndpointsThatWereForgotten() {
-        VtdIommu iommu = new VtdIommu(memory, new Configuration("vtd0", "legacy", 4, 0, 20, 0));
+        VtdIommu iommu = new VtdIommu(memory, new Configuration("vtd0", "legacy", 4, 0, 20, false, 0));
         HardwareEndpoint endpoint = iommu.probe(EndpointDescription.of(RequesterId.of(0, 0, 1, 0)), SILENT);
         PagingDomain domain = endpoint.allocatePaging(PagingOptions.PLAIN);
         endpoint.attach(Pasid.NONE, domain);
@@ -114,8 +115,20 @@ class VtdIommuTest {
     }
 
     @Test
+    void takesPageRequestsIfToldTo() {
+        VtdIommu iommu = new VtdIommu(memory, new Configuration("vtd0", "scalable", 4, 0, 20, true, 0));
+        HardwareEndpoint endpoint = iommu.probe(new EndpointDescription(RequesterId.of(0, 0, 1, 0), 1, 0, true), SILENT);
+        assertThat(endpoint.info().capabilities()).doesNotContain(HardwareInfo.Capability.ATS_NOT_SUPPORTED);
+        endpoint.release();
+        iommu.stop();
+        assertThat(frames.bytesInUse()).isZero();
+        assertThatThrownBy(() -> new VtdIommu(memory, new Configuration("vtd0", "legacy", 4, 0, 20, true, 0)))
+                .as("legacy mode has none").isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @Test
     void refusesAnUnknownMode() {
-        assertThatThrownBy(() -> new VtdIommu(memory, new Configuration("vtd0", "extended", 4, 0, 20, 0)))
+        assertThatThrownBy(() -> new VtdIommu(memory, new Configuration("vtd0", "extended", 4, 0, 20, false, 0)))
                 .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("extended");
         assertThat(frames.bytesInUse()).isZero();
     }

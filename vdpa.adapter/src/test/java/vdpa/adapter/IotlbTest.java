@@ -99,6 +99,8 @@ class IotlbTest {
     void addressSpacesAndBatches() {
         withAsids();
         assertThat(rig.invalidate(1, 0, PAGE)).as("never filled").isEqualTo("EFAULT");
+        assertThat(rig.invalidate(0, 0, PAGE)).as("nor this one").isEqualTo("EFAULT");
+        assertThat(rig.write(Rig.message(2, 0, 6, 0, 0, 0, 0))).as("a batch that nobody began").isEqualTo("EFAULT");
         assertThat(rig.update(3, 0x1000, PAGE, TestClient.BUFFER, 3)).isEqualTo("EFAULT");
         assertThat(rig.update(-1, 0x1000, PAGE, TestClient.BUFFER, 3)).isEqualTo("EFAULT");
         assertThat(rig.write(Rig.message(2, 1, 5, 0, 0, 0, 0))).isEqualTo("72");

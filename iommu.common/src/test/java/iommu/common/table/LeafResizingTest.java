@@ -18,6 +18,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.StampedLock;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -35,6 +36,11 @@ class LeafResizingTest {
         PinnedRuns runs = new PinnedRuns(1);
         runs.add(physicalAddress, lengthBytes);
         return runs;
+    }
+
+    /** The common pool may have one thread only. */
+    private static <T> CompletableFuture<T> onItsThread(Supplier<T> task) {
+        return CompletableFuture.supplyAsync(task, run -> Thread.ofPlatform().daemon().start(run));
     }
 
     /** Maps, splits, merges and unmaps at random; a sorted map of smallest pages says what must be seen. */
@@ -175,12 +181,12 @@ class LeafResizingTest {
         try (RadixTable table = new RadixTable(format, pool)) {
             table.map(large, run(8 * large, large), DmaAccess.READ_WRITE, false);
             DirtyTableReader reader = table.dirtyReader();
-            for (int round = 0; round < 150; round++) {
+            for (int round = 0; round < 30; round++) {
                 AtomicBoolean stop = new AtomicBoolean();
                 List<CompletableFuture<BitSet>> devices = new ArrayList<>();
                 for (int device = 0; device < 2; device++) {
                     SplittableRandom random = new SplittableRandom(round * 31L + device);
-                    devices.add(CompletableFuture.supplyAsync(() -> {
+                    devices.add(onItsThread(() -> {
                         BitSet written = new BitSet();
                         while (!stop.get()) {
                             int index = random.nextInt(pages);

@@ -241,9 +241,11 @@ class RefreshTest {
     void memoryOfTablesMayGoAwayAfterARefresh() {
         long elsewhere = Ram.BASE + (1L << 31);
         HostMemory.backAnonymous(elsewhere, HostMemory.BACKING_BYTES, false);
-        Ram.word(elsewhere, memory[0]);
-        Ram.word(elsewhere + 8, memory[1]);
-        Ram.word(segment, elsewhere);
+        Ram.word(elsewhere, elsewhere + 0x4000 | 7);
+        Ram.word(elsewhere + 0x4000, elsewhere + 0x8000);
+        Ram.word(elsewhere + 0x8000, memory[0]);
+        Ram.word(elsewhere + 0x8008, memory[1]);
+        assertThat(board.modify(handle, 6, 0, Board.LAST, Board.anchor(elsewhere, 1))).isEqualTo(Board.CC0);
         arrives(port, 0, memory[0], 1);
         HostMemory.unback(elsewhere, HostMemory.BACKING_BYTES);
         assertThat(board.refresh(handle, 0, 1 << 20)).isEqualTo(Board.CC0);

@@ -3,6 +3,7 @@ package iommu.vtd.unit;
 import static iommu.vtd.Ram.word;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import iommu.common.unit.PhysicalWords;
 import iommu.vtd.Ram;
 import iommu.vtd.unit.Board.Message;
 import iommufd.api.dma.DmaStatus;
@@ -12,6 +13,8 @@ import java.lang.foreign.ValueLayout;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -108,6 +111,55 @@ class InterruptRemappingTest {
         assertRecord(0x21, 0x8000);
         assertThat(send(port, remappable(10) | 1 << 3, 6)).isEqualTo(DmaStatus.FAULTED);
         assertRecord(0x21, 16);
+    }
+
+    /** The trigger mode of the request itself, which an I/O APIC must program likewise, changes nothing (§5.1.5.1). */
+    @Test
+    void pitfall12TriggerModeIsTheEntrys() {
+        enable(false);
+        VtdPort ioApic = board.port(0xF0F8, Pasid.NONE);
+        entry(1, 1 | 0x44L << 16, 0x4F0F8);
+        entry(2, 1 | 1 << 4 | 0x44L << 16, 0x4F0F8);
+        send(ioApic, remappable(1), 1 << 15);
+        send(ioApic, remappable(2), 0);
+        assertThat(board.interrupts.get(0).data()).as("edge").isEqualTo(0x44 | 1 << 14);
+        assertThat(board.interrupts.get(1).data()).as("level").isEqualTo(0x44 | 1 << 14 | 1 << 15);
+    }
+
+    /** Two devices post, a processor takes: every vector that was posted is taken, and none without a notification. */
+    @Test
+    void postingBesideAProcessorLosesNothing() throws InterruptedException {
+        enable(false);
+        long pid = board.ram.frame();
+        for (int index = 0; index < 8; index++) {
+            postedEntry(index, 8 * index + index, false, pid);
+        }
+        AtomicInteger notifications = new AtomicInteger();
+        board.interrupt = message -> notifications.incrementAndGet();
+        AtomicLong seen = new AtomicLong();
+        Thread[] devices = new Thread[2];
+        for (int i = 0; i < 2; i++) {
+            VtdPort own = board.port(SID, Pasid.NONE);
+            int half = 4 * i;
+            devices[i] = Thread.ofPlatform().start(() -> {
+                for (int round = 0; round < 20_000; round++) {
+                    send(own, remappable(half + (round & 3)), 0);
+                }
+            });
+        }
+        long handled = 0;
+        while (devices[0].isAlive() || devices[1].isAlive() || notifications.get() > handled) {
+            if (notifications.get() > handled) {
+                handled++;
+                // As a processor does: ON first, then the requests (SDM, posted-interrupt processing).
+                PhysicalWords.compareAndSet(pid + 32, 1, 0);
+                seen.set(seen.get() | PhysicalWords.getAndSet(pid, 0));
+                PhysicalWords.getAndSet(pid + 8, 0);
+            }
+        }
+        assertThat(word(pid)).as("nothing is left without a notification").isZero();
+        assertThat(word(pid + 32) & 1).isZero();
+        assertThat(seen.get()).isEqualTo(0x8040_2010_0804_0201L);
     }
 
     @ParameterizedTest

@@ -234,6 +234,29 @@ class InvalidationTest {
         return tests;
     }
 
+    /** Ids that agree in their lower bits are not taken for each other. */
+    @Test
+    void pitfall12CachesTellWholeIdsApart() {
+        Board board = Board.scalable();
+        int[] sids = {0x0310, 0x0B10, 0x8310, 0x0390};
+        int[] pasids = {5, 0x1005, 0x45, 0x1F05};
+        List<VtdPort> ports = new ArrayList<>();
+        int content = 0;
+        for (int sid : sids) {
+            for (int pasid : pasids) {
+                long table = board.ram.frame();
+                board.firstStage(sid, pasid, DID, 4, table);
+                board.mapFirst(table, 4, IOVA, page(board, ++content));
+                ports.add(board.port(sid, pasid));
+            }
+        }
+        for (int round = 0; round < 2; round++) {
+            for (int i = 0; i < ports.size(); i++) {
+                assertThat(peek(ports.get(i), IOVA)).isEqualTo(i + 1);
+            }
+        }
+    }
+
     @Test
     void absentEntriesAreNotCached() {
         Board board = Board.scalable();

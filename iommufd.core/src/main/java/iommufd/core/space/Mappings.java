@@ -224,12 +224,13 @@ final class Mappings {
             throw new IommufdException(Errno.EINVAL, "IOVA 0x%x is not a multiple of 0x%x".formatted(iova, alignmentBytes));
         }
         long last = IovaBounds.lastOf(iova, lengthBytes);
-        IovaRange range = new IovaRange(iova, last);
         if (owner != null) {
+            IovaRange range = new IovaRange(iova, last);
             if (!layout.isPromised(owner, range)) {
                 throw new IommufdException(Errno.ENOENT, range + " is mapped on demand no more");
             }
         } else if (layout.overlapsReserved(iova, last)) {
+            IovaRange range = new IovaRange(iova, last);
             if (layout.overlapsPromised(range)) {
                 throw new IommufdException(Errno.EEXIST, "a part of " + range + " is mapped on demand; close that mapping first");
             }

@@ -27,6 +27,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -77,6 +78,11 @@ class EntrySizeTest {
 
     private void write(DmaPort where, long page) {
         assertThat(where.write(IOVA + page * PAGE, MemorySegment.ofArray(new byte[8]), 0, 8)).isEqualTo(DmaStatus.DONE);
+    }
+
+    /** The common pool may have one thread only. */
+    private static <T> CompletableFuture<T> onItsThread(Supplier<T> task) {
+        return CompletableFuture.supplyAsync(task, run -> Thread.ofPlatform().daemon().start(run));
     }
 
     @Test
@@ -207,7 +213,7 @@ class EntrySizeTest {
         for (int round = 0; round < 10; round++) {
             AtomicBoolean stop = new AtomicBoolean();
             SplittableRandom random = new SplittableRandom(round);
-            CompletableFuture<BitSet> device = CompletableFuture.supplyAsync(() -> {
+            CompletableFuture<BitSet> device = onItsThread(() -> {
                 BitSet written = new BitSet();
                 MemorySegment bytes = MemorySegment.ofArray(new int[] {1});
                 while (!stop.get() || written.isEmpty()) {

@@ -37,6 +37,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -79,6 +80,11 @@ class OnDemandMappingTest {
 
     private static DmaStatus write(DmaPort where, long iova, int value) {
         return where.write(iova, MemorySegment.ofArray(new byte[] {(byte) value}), 0, 1);
+    }
+
+    /** The common pool may have one thread only. */
+    private static <T> CompletableFuture<T> onItsThread(Supplier<T> task) {
+        return CompletableFuture.supplyAsync(task, run -> Thread.ofPlatform().daemon().start(run));
     }
 
     @Test
@@ -208,7 +214,7 @@ class OnDemandMappingTest {
         device.replace(rig.context.allocateHwpt(device, ioas, new HwptOptions(false, false, false, Optional.of(queue))));
         assertThat(write(port, IOVA, 1)).isEqualTo(DmaStatus.DONE);
         assertThat(queue.read(8)).isEmpty();
-        var other = CompletableFuture.supplyAsync(() -> write(port, 2 * IOVA, 9));
+        var other = onItsThread(() -> write(port, 2 * IOVA, 9));
         assertThat(queue.awaitReadable(Duration.ofSeconds(10))).isTrue();
         FaultRecord record = queue.read(8).getFirst();
         assertThat(record.iova()).isEqualTo(2 * IOVA);
@@ -236,7 +242,7 @@ class OnDemandMappingTest {
             DmaPort own = endpoint.openPort();
             long offset = number * 16L;
             SplittableRandom random = new SplittableRandom(number);
-            writers.add(CompletableFuture.supplyAsync(() -> {
+            writers.add(onItsThread(() -> {
                 int[] last = new int[PAGES];
                 MemorySegment bytes = MemorySegment.ofArray(new int[1]);
                 for (int turn = 1; !stop.get(); turn++) {

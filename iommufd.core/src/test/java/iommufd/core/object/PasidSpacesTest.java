@@ -22,6 +22,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -57,6 +58,11 @@ class PasidSpacesTest {
 
     private DmaPort port(int pasid) {
         return endpoint.openPort(new Pasid(pasid));
+    }
+
+    /** The common pool may have one thread only. */
+    private static <T> CompletableFuture<T> onItsThread(Supplier<T> task) {
+        return CompletableFuture.supplyAsync(task, run -> Thread.ofPlatform().daemon().start(run));
     }
 
     @Test
@@ -104,7 +110,7 @@ class PasidSpacesTest {
         device.attach(pasid, first);
         DmaPort port = port(7);
         AtomicBoolean stop = new AtomicBoolean();
-        var writes = CompletableFuture.supplyAsync(() -> {
+        var writes = onItsThread(() -> {
             MemorySegment bytes = MemorySegment.ofArray(new byte[8]);
             DmaStatus last = DmaStatus.DONE;
             while (!stop.get() && last == DmaStatus.DONE) {

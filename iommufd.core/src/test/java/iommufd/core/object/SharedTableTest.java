@@ -30,6 +30,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -64,6 +65,11 @@ class SharedTableTest {
 
     private static DmaStatus write(DmaPort where, long address) {
         return where.write(address, MemorySegment.ofArray(new byte[8]), 0, 8);
+    }
+
+    /** The common pool may have one thread only. */
+    private static <T> CompletableFuture<T> onItsThread(Supplier<T> task) {
+        return CompletableFuture.supplyAsync(task, run -> Thread.ofPlatform().daemon().start(run));
     }
 
     @Test
@@ -127,7 +133,7 @@ class SharedTableTest {
     void onceChangedNoDmaReachesWhatWasThere() throws Exception {
         ept.populates = true;
         AtomicBoolean stop = new AtomicBoolean();
-        var adds = CompletableFuture.supplyAsync(() -> {
+        var adds = onItsThread(() -> {
             long done = 0;
             while (!stop.get()) {
                 port.fetchAndAdd(GUEST, 1);

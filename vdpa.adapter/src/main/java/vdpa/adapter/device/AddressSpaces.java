@@ -31,6 +31,8 @@ public final class AddressSpaces implements AutoCloseable {
     private final int limit;
     private final IovaRange range;
     private final List<Optional<Space>> spaces = new ArrayList<>();
+    /** The first address space is there from the start; for messages it is from the first one that may create it. */
+    private boolean firstNamed;
 
     /** @param mappings last IOVAs by first ones, in unsigned order */
     private record Space(Ioas ioas, TreeMap<Long, Long> mappings) {}
@@ -108,6 +110,7 @@ public final class AddressSpaces implements AutoCloseable {
         if (Integer.compareUnsigned(asid, limit) >= 0) {
             throw new IommufdException(Errno.EINVAL, "no address space is number %s, there are %d".formatted(Integer.toUnsignedString(asid), limit));
         }
+        firstNamed |= asid == 0;
         if (spaces.get(asid).isEmpty()) {
             spaces.set(asid, Optional.of(create(asid)));
         }
@@ -117,7 +120,7 @@ public final class AddressSpaces implements AutoCloseable {
         if (Integer.compareUnsigned(asid, limit) >= 0) {
             throw new IommufdException(Errno.EINVAL, "no address space is number " + Integer.toUnsignedString(asid));
         }
-        return spaces.get(asid).orElseThrow(() -> new IommufdException(Errno.EINVAL, "nothing was ever mapped in address space " + asid));
+        return spaces.get(asid).filter(_ -> asid != 0 || firstNamed).orElseThrow(() -> new IommufdException(Errno.EINVAL, "nothing was ever mapped in address space " + asid));
     }
 
     /** @throws IommufdException {@link Errno#EINVAL} if there is no such address space yet */

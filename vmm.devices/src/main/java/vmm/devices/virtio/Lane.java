@@ -17,6 +17,8 @@ final class Lane implements AutoCloseable {
     /** Turns without work before it rests: some ten microseconds. */
     private static final int SPINS = 200;
     private static final long REST_NANOS = 1_000_000_000L;
+    /** How often it looks at doorbells while it rests. */
+    private static final long LISTEN_NANOS = 50_000;
     private static final long JOIN_MILLIS = 60_000;
 
     /** A queue, and what is done with it. */
@@ -24,6 +26,7 @@ final class Lane implements AutoCloseable {
 
     private final Rest rest;
     private final Runnable rested;
+    private final Doorbells doorbells;
     private final Thread thread;
     /** Held during a turn. */
     private final ReentrantLock working = new ReentrantLock();
@@ -37,8 +40,9 @@ final class Lane implements AutoCloseable {
     private volatile boolean closed;
     private long lastRestedNanos = System.nanoTime();
 
-    Lane(String name, Rest rest, Runnable rested) {
+    Lane(String name, Rest rest, Runnable rested, Doorbells doorbells) {
         this.rest = rest;
+        this.doorbells = doorbells;
         this.rested = rested;
         thread = Thread.ofPlatform().daemon().inheritInheritableThreadLocals(false).name(name).unstarted(this::run);
         thread.start();
@@ -144,7 +148,7 @@ final class Lane implements AutoCloseable {
         resting = true;
         try {
             if (!arm() && !signalled && !closed && callers.get() == 0) {
-                rest.await(REST_NANOS);
+                await();
             }
         } finally {
             resting = false;
@@ -154,6 +158,18 @@ final class Lane implements AutoCloseable {
         if (now - lastRestedNanos > REST_NANOS / 2) {
             lastRestedNanos = now;
             rested.run();
+        }
+    }
+
+    /** With doorbells it rests in short pieces. */
+    private void await() {
+        if (!doorbells.present()) {
+            rest.await(REST_NANOS);
+            return;
+        }
+        long start = System.nanoTime();
+        while (!doorbells.rung() && !rest.await(LISTEN_NANOS) && System.nanoTime() - start < REST_NANOS) {
+            Thread.onSpinWait();
         }
     }
 
@@ -190,9 +206,16 @@ final class Lane implements AutoCloseable {
         closed = true;
         wake();
         rest.wake();
-        try {
-            thread.join(JOIN_MILLIS);
-        } catch (InterruptedException stop) {
+        boolean interrupted = false;
+        long deadline = System.nanoTime() + JOIN_MILLIS * 1_000_000;
+        for (long left = JOIN_MILLIS; left > 0 && thread.isAlive(); left = (deadline - System.nanoTime()) / 1_000_000) {
+            try {
+                thread.join(left);
+            } catch (InterruptedException later) {
+                interrupted = true;   // a client that is killed while its device closes: the thread must end all the same
+            }
+        }
+        if (interrupted) {
             Thread.currentThread().interrupt();
         }
         rest.close();

@@ -8,12 +8,14 @@ public final class ParkedRest implements Rest {
     private volatile boolean woken;
 
     @Override
-    public void await(long nanos) {
+    public boolean await(long nanos) {
         resting = Thread.currentThread();   // before the look at woken, which is set before the look at this
         if (!woken) {
             LockSupport.parkNanos(this, nanos);
         }
+        boolean something = woken;
         woken = false;
+        return something;
     }
 
     @Override

@@ -4,6 +4,7 @@ import iommufd.api.dma.DmaPort;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import vdpa.device.QueueSetup;
 import vdpa.device.QueueState;
 import vdpa.device.RunningVdpa;
@@ -25,9 +26,16 @@ public final class RunningVirtio implements RunningVdpa {
         this.model = model;
         for (int i = 0; i < model.lanes(); i++) {
             int lane = i;
-            lanes.add(new Lane(name + "-" + i, model.rest(i), () -> model.rested(lane)));
+            lanes.add(new Lane(name + "-" + i, model.rest(i), () -> model.rested(lane), doorbells(lane)));
         }
         model.connect(lane -> lanes.get(lane).wake(), host::configChanged);
+    }
+
+    private Doorbells doorbells(int lane) {
+        if (!function.notificationPages()) {
+            return Doorbells.NONE;
+        }
+        return new Doorbells(IntStream.range(0, function.queues()).mapToObj(host::notificationPage).toList(), queue -> model.lane(queue) == lane);
     }
 
     private Lane lane(int queue) {

@@ -5,6 +5,8 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import vmm.qtest.board.Board;
 
 /** A client of the text protocol, from its first line to its last. */
@@ -31,6 +33,9 @@ public final class TextSession {
         void sent(String line);
     }
 
+    private static final Logger LOG = LoggerFactory.getLogger(TextSession.class);
+    private static final int LOGGED_CHARS = 200;
+
     private final LineReader lines;
     private final OutputStream out;
     private final TextProtocol protocol;
@@ -51,10 +56,20 @@ public final class TextSession {
             synchronized (this) {
                 log.received(line.text());
             }
-            String answer = line.tooLong() ? "FAIL a line has at most %d characters".formatted(TextProtocol.LONGEST_LINE_CHARS) : protocol.answer(line.text());
+            String answer = line.tooLong() ? "FAIL a line has at most %d characters".formatted(TextProtocol.LONGEST_LINE_CHARS) : answer(line.text());
             if (!answer.isEmpty()) {
                 send(answer);
             }
+        }
+    }
+
+    /** A defect of an IOMMU's model is no reason to lose the client, who wants to see what it did. */
+    private String answer(String line) {
+        try {
+            return protocol.answer(line);
+        } catch (RuntimeException | InternalError defect) {
+            LOG.error("the board broke at '{}'", line.length() <= LOGGED_CHARS ? line : line.substring(0, LOGGED_CHARS), defect);
+            return "FAIL the board broke: " + defect.getClass().getName();
         }
     }
 

@@ -32,6 +32,9 @@ public class FakeIommu implements IommuModel, IommuUnit {
     /** Register that pulses line 1. */
     public static final int PULSE = 0x80;
 
+    /** Register that nobody can write. */
+    public static final int BREAK = 0x88;
+
     private final TreeMap<Long, Byte> registers = new TreeMap<>();
     public final List<String> accesses = new ArrayList<>();
     public final List<RequesterId> requesters = new ArrayList<>();
@@ -71,6 +74,9 @@ public class FakeIommu implements IommuModel, IommuUnit {
     @Override
     public void write(long offset, int bytes, long value) {
         accesses.add("w%d %x".formatted(bytes, offset));
+        if (offset == BREAK) {
+            throw new IllegalStateException("broken, as a test wants it");
+        }
         for (int i = 0; i < bytes; i++) {
             registers.put(offset + i, (byte) (value >>> 8 * i));
         }

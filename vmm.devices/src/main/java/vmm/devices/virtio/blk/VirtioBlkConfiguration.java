@@ -26,4 +26,9 @@ public @interface VirtioBlkConfiguration {
     /** Their size. */
     @AttributeDefinition(name = "Queue size", description = "Most entries of a queue, a power of two", min = "4", max = "1024")
     int queue_size() default 256;
+
+    /** Doorbells. */
+    @AttributeDefinition(name = "Notification pages", description = "Clients may map a page of each queue and kick by a store; threads at "
+            + "rest look at them some ten thousand times a second")
+    boolean notification_pages() default false;
 }

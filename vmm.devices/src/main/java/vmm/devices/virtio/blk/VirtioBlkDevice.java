@@ -32,18 +32,23 @@ public final class VirtioBlkDevice implements VdpaDevice {
     @Activate
     public VirtioBlkDevice(VirtioBlkConfiguration configuration) {
         this(RequesterId.parse(configuration.address()), new BlkOptions(NamespaceOptions.parse(configuration.file()), configuration.serial(),
-                configuration.queues(), configuration.queue_size()));
+                configuration.queues(), configuration.queue_size()), configuration.notification_pages());
     }
 
     /** @throws IommufdException if the file cannot be opened */
     public VirtioBlkDevice(RequesterId address, BlkOptions options) {
-        function = VdpaFunction.at(address, DEVICE_ID).vendor(VENDOR)
+        this(address, options, false);
+    }
+
+    /** The same, which its driver may kick by stores. @throws IommufdException if the file cannot be opened */
+    public VirtioBlkDevice(RequesterId address, BlkOptions options, boolean notificationPages) {
+        VdpaFunction.Builder builder = VdpaFunction.at(address, DEVICE_ID).vendor(VENDOR)
                 .features(Virtqueue.FEATURES | VirtioFeature.IN_ORDER | VirtioFeature.ORDER_PLATFORM | options.features())
                 .queues(options.queues(), options.queueSize())
                 .config(BlkConfigSpace.BYTES)
                 .suspends()
-                .enablesLate()
-                .build();
+                .enablesLate();
+        function = (notificationPages ? builder.notificationPages() : builder).build();
         disk = new Disk(options);
     }
 

@@ -123,10 +123,10 @@ final class TapCalls {
         }
     }
 
-    /** @param files {@code struct pollfd}s */
-    static void poll(MemorySegment files, long count, int millis) {
+    /** @param files {@code struct pollfd}s @return how many are ready; negative if it was interrupted */
+    static int poll(MemorySegment files, long count, int millis) {
         try {
-            int ignored = (int) POLL.invokeExact(files, count, millis);
+            return (int) POLL.invokeExact(files, count, millis);
         } catch (Throwable impossible) {
             throw unexpected(impossible);
         }

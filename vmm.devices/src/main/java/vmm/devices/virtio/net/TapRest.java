@@ -31,9 +31,10 @@ final class TapRest implements Rest {
     }
 
     @Override
-    public void await(long nanos) {
-        TapCalls.poll(files, FILES, (int) (nanos / NANOS_PER_MILLI));
+    public boolean await(long nanos) {
+        int ready = TapCalls.poll(files, FILES, (int) Math.ceilDiv(nanos, NANOS_PER_MILLI));
         TapCalls.read(event, count, Long.BYTES);
+        return ready != 0;
     }
 
     @Override

@@ -30,4 +30,9 @@ public @interface VirtioNetConfiguration {
     /** MTU. */
     @AttributeDefinition(name = "MTU", description = "What the driver is told, 68 to 65535; 0 tells it nothing")
     int mtu() default 0;
+
+    /** Doorbells. */
+    @AttributeDefinition(name = "Notification pages", description = "Clients may map a page of each queue and kick by a store; threads at "
+            + "rest look at them some ten thousand times a second")
+    boolean notification_pages() default false;
 }

@@ -41,7 +41,7 @@ public final class VirtioNetDevice implements VdpaDevice {
     @Activate
     public VirtioNetDevice(VirtioNetConfiguration configuration) {
         this(RequesterId.parse(configuration.address()), new NetOptions(NetOptions.parseMac(configuration.mac()), configuration.queue_pairs(),
-                configuration.queue_size(), configuration.mtu()), configuration.cable());
+                configuration.queue_size(), configuration.mtu()), configuration.cable(), configuration.notification_pages());
     }
 
     /**
@@ -49,18 +49,23 @@ public final class VirtioNetDevice implements VdpaDevice {
      * @throws IommufdException if it cannot be had
      */
     public VirtioNetDevice(RequesterId address, NetOptions options, String cable) {
+        this(address, options, cable, false);
+    }
+
+    /** The same, which its driver may kick by stores. */
+    public VirtioNetDevice(RequesterId address, NetOptions options, String cable, boolean notificationPages) {
         int queues = 2 * options.pairs() + 1;
         List<Integer> groups = new ArrayList<>(Collections.nCopies(queues - 1, DATA_GROUP));
         groups.add(CONTROL_GROUP);   // so that a VMM can answer it in its own address space
-        function = VdpaFunction.at(address, DEVICE_ID).vendor(VENDOR)
+        VdpaFunction.Builder builder = VdpaFunction.at(address, DEVICE_ID).vendor(VENDOR)
                 .features(Virtqueue.FEATURES | VirtioFeature.IN_ORDER | VirtioFeature.ORDER_PLATFORM | options.features())
                 .queues(queues, options.queueSize())
                 .groups(groups)
                 .addressSpaces(2)
                 .config(NetModel.CONFIG_BYTES)
                 .suspends()
-                .enablesLate()
-                .build();
+                .enablesLate();
+        function = (notificationPages ? builder.notificationPages() : builder).build();
         state = new NetState(options);
         this.cable = plug(cable.strip(), options.pairs());
     }
