@@ -148,6 +148,7 @@ final class SmmuPort extends TranslatingPort {
 
     @Override
     protected void forget(int kind, long tag, long first, long last) {
+        stage1.forgetTables();
         StreamConfiguration stream = configuration;
         long streamId = requesterId.value() & 0xffff_ffffL;
         switch (kind) {
@@ -265,6 +266,7 @@ final class SmmuPort extends TranslatingPort {
     @Override
     protected void forgetEverything() {
         configuration.loaded = false;
+        stage1.forgetTables();
         forgetTranslations();
     }
 

@@ -7,6 +7,7 @@ import static iommufd.api.DmaAccess.WRITE_BIT;
 import iommu.common.unit.PhysicalWords;
 import iommu.smmuv3.format.ContextDescriptor;
 import iommu.smmuv3.format.SmmuEvent;
+import java.util.Arrays;
 
 /**
  * Stage 1 of one stream or substream: what its context descriptor says, and the walk (Arm ARM DDI 0487, §D8.2; IHI 0070, §5.4).
@@ -18,6 +19,9 @@ final class StageOne {
     private static final int MAX_TXSZ = 39;
     private static final int SMALL_OUTPUT_BITS = 48;
     private static final long RETRY = -3L;
+    private static final int LEVELS = 5;
+    private static final int PAGE_LG2 = 12;
+    private static final long PAGE_INSIDE = (1L << PAGE_LG2) - 1;
     private static final int MAX_RETRIES = 1000;
     private static final int SELECT_BIT = 55;
     private static final long WITHOUT_TOP_BYTE = (1L << SELECT_BIT + 1) - 1;
@@ -46,6 +50,9 @@ final class StageOne {
     private boolean privileged;
     private boolean fetches;
     private boolean inhibitsUpdates;
+    /** Where stage 2 has the table of each level that was walked last: pages as stage 1 knows them, and in memory. */
+    private final long[] tablePages = new long[LEVELS];
+    private final long[] tableMemory = new long[LEVELS];
 
     /** log2 of the page or block of the last walk. */
     int pageLg2;
@@ -111,6 +118,7 @@ final class StageOne {
      */
     boolean configure(long word0, long word1, long word2, boolean nestedTables, Regime regime, boolean stallsDisabled) {
         nested = nestedTables;
+        forgetTables();
         single = regime == Regime.EL2;
         outputBits = Math.min(maxOutputBits, ContextDescriptor.addressBits((int) (word0 >>> ContextDescriptor.IPS_SHIFT) & 7));
         low.walks = single || (word0 & ContextDescriptor.EPD0) == 0;
@@ -155,6 +163,11 @@ final class StageOne {
     /** From now on walks change nothing in memory: as if they had. */
     void inhibitUpdates() {
         inhibitsUpdates = true;
+    }
+
+    /** Something was invalidated: where stage 2 has tables is asked anew. */
+    void forgetTables() {
+        Arrays.fill(tablePages, -1);
     }
 
     int asid() {
@@ -209,15 +222,9 @@ final class StageOne {
         long restrictions = 0;
         for (; ; level--) {
             long slot = at + (remaining >>> shift << 3);
-            if (nested) {
-                slot = below.walk(slot, READ_BIT, SmmuEvent.CLASS_TT);
-                if (slot < 0) {
-                    return slot;
-                }
-            }
-            long located = bus.locate(slot, 8);
+            long located = nested && tablePages[level] == slot >>> PAGE_LG2 ? tableMemory[level] | slot & PAGE_INSIDE : locate(slot, level);
             if (located < 0) {
-                return note.walkAbort(false, SmmuEvent.CLASS_TT, slot);
+                return located;
             }
             long entry = PhysicalWords.get(located);
             if ((entry & VALID) == 0) {
@@ -243,6 +250,26 @@ final class StageOne {
             at = target & -(1L << granuleLg2);
             shift -= stride;
         }
+    }
+
+    /** @return where an entry lies in memory, or {@link FaultNote#REFUSED} */
+    private long locate(long address, int level) {
+        long slot = address;
+        if (nested) {
+            slot = below.walk(address, READ_BIT, SmmuEvent.CLASS_TT);
+            if (slot < 0) {
+                return slot;
+            }
+        }
+        long located = bus.locate(slot, 8);
+        if (located < 0) {
+            return note.walkAbort(false, SmmuEvent.CLASS_TT, slot);
+        }
+        if (nested) {
+            tablePages[level] = address >>> PAGE_LG2;
+            tableMemory[level] = located & ~PAGE_INSIDE;
+        }
+        return located;
     }
 
     /** @param descriptorAddress of the entry before stage 2 */
