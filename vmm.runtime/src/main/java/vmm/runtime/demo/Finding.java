@@ -31,9 +31,4 @@ record Finding(String promise, String hardware, Verdict verdict, String text) {
             return word;
         }
     }
-
-    /** Whether something was done and looked at. */
-    boolean shown() {
-        return verdict == Verdict.HELD || verdict == Verdict.NOT_HELD;
-    }
 }
