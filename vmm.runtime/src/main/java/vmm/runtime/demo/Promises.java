@@ -2,7 +2,6 @@ package vmm.runtime.demo;
 
 import iommufd.api.IommufdException;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -12,7 +11,6 @@ import vmm.runtime.text.Quantity;
 /** All promises of iommufd, each in short on each kind of hardware that can, and what cannot be shown named. */
 final class Promises {
     private static final Logger LOG = LoggerFactory.getLogger(Promises.class);
-    private static final String ROW = "%-32s %-12s %-20s %8s   %s";
 
     private static final List<Promise> SHOWN = List.of(new SeparatePasids(), new NestedTables(), new GuestOwnedQueue(), new SharedTable(),
             new PreciseDirtyPages(), new EntrySizes(), new AnsweredPageRequests());
@@ -28,45 +26,31 @@ final class Promises {
     static boolean show(Services services, Screen screen, Duration patience) throws Services.Missing, InterruptedException {
         long began = System.nanoTime();
         screen.line("The promises of iommufd, in short; each is checked from the outside.\n");
-        screen.line(ROW.formatted("PROMISE", "HARDWARE", "RESULT", "TOOK", "WHAT WAS SHOWN"));
-        List<Finding> findings = new ArrayList<>();
+        Findings findings = new Findings(screen);
         try (PromiseHardware hardware = PromiseHardware.configure(services, patience)) {
             for (Promise promise : SHOWN) {
                 for (String vendor : promise.vendors()) {
-                    findings.add(find(promise, vendor, services, hardware, screen));
+                    screen.progress(promise.title() + " on " + vendor);
+                    long shownSince = System.nanoTime();
+                    Finding finding = find(promise, vendor, services, hardware);
+                    findings.report(finding, Quantity.time(System.nanoTime() - shownSince));
                 }
             }
         }
-        NOT_SHOWN.forEach(finding -> report(finding, "-", screen));
-        long held = findings.stream().filter(finding -> finding.verdict() == Verdict.HELD).count();
-        long absent = NOT_SHOWN.stream().filter(finding -> finding.verdict() == Verdict.ABSENT).count();
-        screen.line("\n%s, in %s. Counted neither way: %d shown elsewhere, %d not in this version.".formatted(verdict(held, findings.size()),
-                Quantity.time(System.nanoTime() - began), NOT_SHOWN.size() - absent, absent));
-        return held == findings.size();
+        NOT_SHOWN.forEach(finding -> findings.report(finding, "-"));
+        screen.line("\n" + findings.summary(Quantity.time(System.nanoTime() - began)));
+        return findings.held();
     }
 
-    private static String verdict(long held, int shown) {
-        return held == shown ? "All %d shown held".formatted(shown) : "%d of %d shown do NOT HOLD".formatted(shown - held, shown);
-    }
-
-    private static Finding find(Promise promise, String vendor, Services services, PromiseHardware hardware, Screen screen) throws InterruptedException {
-        screen.progress(promise.title() + " on " + vendor);
-        long began = System.nanoTime();
-        Finding finding;
+    private static Finding find(Promise promise, String vendor, Services services, PromiseHardware hardware) throws InterruptedException {
         try {
             hardware.serveBy(vendor);
             try (Guest guest = Guest.start(services, vendor)) {
-                finding = new Finding(promise.title(), vendor, Verdict.HELD, promise.show(guest));
+                return new Finding(promise.title(), vendor, Verdict.HELD, promise.show(guest));
             }
         } catch (IommufdException | Step.StepFailed stopped) {
             LOG.debug("'{}' on {}", promise.title(), vendor, stopped);
-            finding = new Finding(promise.title(), vendor, Verdict.NOT_HELD, stopped.getMessage());
+            return new Finding(promise.title(), vendor, Verdict.NOT_HELD, stopped.getMessage());
         }
-        report(finding, Quantity.time(System.nanoTime() - began), screen);
-        return finding;
-    }
-
-    private static void report(Finding finding, String took, Screen screen) {
-        screen.line(ROW.formatted(finding.promise(), finding.hardware(), finding.verdict().word(), took, finding.text()));
     }
 }
