@@ -36,7 +36,8 @@ final class Findings {
     String summary(String duration) {
         long broken = count(Verdict.NOT_HELD);
         long shown = broken + count(Verdict.HELD);
-        String verdict = held() ? "All %d shown held".formatted(shown) : "%d of %d shown do NOT HOLD".formatted(broken, shown);
+        String verdict = shown == 0 ? "Nothing was shown"
+                : held() ? "All %d shown held".formatted(shown) : "%d of %d shown do NOT HOLD".formatted(broken, shown);
         return "%s, in %s. Counted neither way: %d shown elsewhere, %d not in this version."
                 .formatted(verdict, duration, count(Verdict.ELSEWHERE), count(Verdict.ABSENT));
     }
