@@ -8,6 +8,7 @@ import iommu.smmuv3.driver.DriverOptions;
 import iommu.smmuv3.unit.SmmuFeatures;
 import iommu.vtd.VtdBackend;
 import iommu.vtd.driver.VtdDriverOptions;
+import iommu.vtd.unit.VtdFeature;
 import iommu.vtd.unit.VtdFeatures;
 import iommufd.api.BoundDevice;
 import iommufd.api.DmaAccess;
@@ -50,6 +51,9 @@ class DemandPagingIT {
     private static final long PAGE = 4096;
     private static final long IOVA = 1L << 32;
     private static final int PAGES = 64;
+    private static final VtdFeatures VTD_FEATURES = VtdFeatures.scalableMode().with(VtdFeature.DEVICE_TLB, VtdFeature.PAGE_REQUESTS,
+            VtdFeature.PAGE_REQUEST_DRAIN, VtdFeature.NO_WRITE_FLAG);
+    private static final SmmuFeatures SMMU_FEATURES = SmmuFeatures.host(SmmuFeatures.DEFAULT.streamIdBits(), true);
 
     /** Who serves first. */
     enum Vendor { VTD, SMMU }
@@ -57,8 +61,8 @@ class DemandPagingIT {
     /** One machine with both vendors' hardware. */
     private static final class World implements AutoCloseable {
         final HostPhysicalMemory memory = new HostPhysicalMemory(4L << 30);
-        final VtdBackend vtd = new VtdBackend(memory.tables(), VtdFeatures.scalableMode(), VtdDriverOptions.named("vtd0"));
-        final Smmuv3Backend smmu = new Smmuv3Backend("smmu0", SmmuFeatures.DEFAULT, DriverOptions.DEFAULT, memory.tables());
+        final VtdBackend vtd = new VtdBackend(memory.tables(), VTD_FEATURES, VtdDriverOptions.named("vtd0"));
+        final Smmuv3Backend smmu = new Smmuv3Backend("smmu0", SMMU_FEATURES, DriverOptions.DEFAULT, memory.tables());
         final Engine engine = new Engine(new EngineOptions(Duration.ofSeconds(20), Duration.ofSeconds(20)));
         final GuestRam ram = memory.allocateGuestRam(PAGES * PAGE, false);
         final IommufdContext context = engine.service().open();

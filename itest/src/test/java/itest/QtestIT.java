@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -26,6 +27,11 @@ class QtestIT {
 
     @TempDir
     Path folder;
+
+    @BeforeAll
+    static void useWhatThisBuildMade() throws IOException {
+        Vmm.useWhatThisBuildMade();
+    }
 
     private Process start(String... arguments) throws IOException {
         List<String> command = new ArrayList<>(List.of(Vmm.ROOT.resolve("vmm").toString(), "qtest", "--"));

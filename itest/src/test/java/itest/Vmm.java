@@ -61,7 +61,7 @@ public final class Vmm {
     }
 
     /** The reactor packages the runtime before it comes here, but leaves the jar's time alone if nothing changed in it. */
-    private static void useWhatThisBuildMade() throws IOException {
+    static void useWhatThisBuildMade() throws IOException {
         Path runtime = ROOT.resolve("cnf/app/target/vmm.jar");
         if (Files.exists(runtime)) {
             Files.setLastModifiedTime(runtime, FileTime.from(Instant.now()));

@@ -9,20 +9,16 @@ import iommufd.api.hardware.AtsPort;
 import iommufd.api.hardware.HardwarePort;
 import iommufd.api.hardware.IommuUnit;
 import iommufd.api.hardware.UnitBoard;
-import java.util.List;
-import java.util.concurrent.CopyOnWriteArrayList;
 
 /**
  * A unit in front of a guest, which has the driver. A wired output pulses once for each interrupt; lines are numbered as
  * {@link SmmuInterrupts.Line}: 0 event queue, 1 page request queue, 2 CMD_SYNC, 3 global error, 4 a guest's queue. Thread-safe.
  */
 final class GuestSmmu implements IommuUnit {
-    private static final long CLOSE_NANOS = 5_000_000_000L;
     /** Nobody tracks what a guest's hardware makes dirty in the guest's own tables. */
     private static final DirtyMarkSink UNTRACKED = entryAddress -> { };
 
     private final SmmuUnit unit;
-    private final List<HardwarePort> ports = new CopyOnWriteArrayList<>();
 
     GuestSmmu(String name, SmmuFeatures features, UnitBoard board) {
         SmmuInterrupts wires = line -> {
@@ -51,16 +47,12 @@ final class GuestSmmu implements IommuUnit {
 
     @Override
     public HardwarePort openPort(RequesterId requester, int pasid) {
-        HardwarePort port = unit.openPort(requester, pasid);
-        ports.add(port);
-        return port;
+        return unit.openPort(requester, pasid);
     }
 
     @Override
     public AtsPort openAtsPort(RequesterId requester, int pasid, AtsPort.Device device) {
-        AtsPort port = unit.openAtsPort(requester, pasid, device);
-        ports.add(port);
-        return port;
+        return unit.openAtsPort(requester, pasid, device);
     }
 
     @Override
@@ -71,6 +63,5 @@ final class GuestSmmu implements IommuUnit {
     @Override
     public void close() {
         unit.close();
-        ports.forEach(port -> port.close(CLOSE_NANOS));
     }
 }

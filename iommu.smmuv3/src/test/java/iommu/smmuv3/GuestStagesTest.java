@@ -82,7 +82,7 @@ class GuestStagesTest {
 
     private void start(boolean stalls) {
         backend = new Smmuv3Backend("smmu7", SmmuFeatures.host(20, stalls), DriverOptions.DEFAULT, memory);
-        endpoint = backend.probe(EndpointDescription.of(new RequesterId(0x108)).withPasidBits(10), faults);
+        endpoint = backend.probe(new EndpointDescription(new RequesterId(0x108), 1, 10, true), faults);
     }
 
     private void startGuest() {

@@ -1,16 +1,24 @@
 package iommu.smmuv3;
 
 import iommu.smmuv3.driver.DriverOptions;
+import iommu.smmuv3.unit.SmmuFeature;
 import iommu.smmuv3.unit.SmmuFeatures;
 import iommu.tck.BackendUnderTest;
 import iommu.tck.Capabilities;
 import iommu.tck.RunningBackend;
 import iommufd.api.dma.RequesterId;
 import iommufd.api.memory.PhysicalMemory;
+import java.time.Duration;
 import java.util.Optional;
 
 /** What the kit is told. */
-record Smmuv3UnderTest(DriverOptions options) implements BackendUnderTest {
+record Smmuv3UnderTest(DriverOptions options, SmmuFeatures features) implements BackendUnderTest {
+    private static final Duration STALL_TIME = Duration.ofSeconds(10);
+
+    Smmuv3UnderTest(DriverOptions options) {
+        this(options, SmmuFeatures.DEFAULT);
+    }
+
     @Override
     public Capabilities capabilities() {
         long pageSizes = switch (options.granuleLg2()) {
@@ -21,6 +29,9 @@ record Smmuv3UnderTest(DriverOptions options) implements BackendUnderTest {
         Capabilities capabilities = Capabilities.ofPageSizes(pageSizes)
                 .withDirtyTracking().withNestParent()
                 .withKeptTableBytes(8L << options.granuleLg2());
+        if (features.has(SmmuFeature.STALL)) {
+            capabilities = capabilities.withPageRequests(STALL_TIME);
+        }
         return options.prefersStage2() ? capabilities : capabilities.withPasidBits(20).withoutWriteOnly();
     }
 
@@ -32,7 +43,7 @@ record Smmuv3UnderTest(DriverOptions options) implements BackendUnderTest {
 
     @Override
     public RunningBackend open(PhysicalMemory memory) {
-        var backend = new Smmuv3Backend("smmu0", SmmuFeatures.DEFAULT, options, memory.tables());
+        var backend = new Smmuv3Backend("smmu0", features, options, memory.tables());
         return new RunningBackend(backend, backend::close).withFarMemory(backend.farPath()::connect);
     }
 }

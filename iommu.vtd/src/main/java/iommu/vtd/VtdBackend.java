@@ -1,6 +1,7 @@
 package iommu.vtd;
 
 import iommu.common.dma.FarPath;
+import iommu.common.dma.PendingPages;
 import iommu.common.table.TablePool;
 import iommu.vtd.driver.RequestPath;
 import iommu.vtd.driver.VtdDriver;
@@ -72,6 +73,11 @@ public final class VtdBackend implements IommuHardware, AutoCloseable {
         @Override
         public AtsPort openAts(RequesterId requester, int pasid, AtsPort.Device device) {
             return unit.openAtsPort(requester, pasid, device);
+        }
+
+        @Override
+        public HardwarePort openWaiting(RequesterId requester, int pasid, PendingPages pages) {
+            return unit.openWaitingPort(requester, pasid, pages);
         }
     }
 

@@ -13,6 +13,7 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.function.Consumer;
 import vmm.qtest.command.Endpoint;
 
 /**
@@ -21,8 +22,13 @@ import vmm.qtest.command.Endpoint;
  * @param closing what ends it
  */
 record Connection(InputStream in, OutputStream out, AutoCloseable closing) implements AutoCloseable {
-    /** Reaches the client, or waits for it. @throws IOException if it cannot be reached; the message names the socket */
-    static Connection open(Endpoint endpoint) throws IOException {
+    /**
+     * Reaches the client, or waits for it.
+     *
+     * @param waiting told what to close to end the wait
+     * @throws IOException if it cannot be reached, or the wait was ended; the message names the socket
+     */
+    static Connection open(Endpoint endpoint, Consumer<AutoCloseable> waiting) throws IOException {
         return switch (endpoint) {
             case Endpoint.Connect(Path socket) -> {
                 try {
@@ -31,13 +37,14 @@ record Connection(InputStream in, OutputStream out, AutoCloseable closing) imple
                     throw new IOException("nobody listens at %s: %s".formatted(socket, refused.getMessage()), refused);
                 }
             }
-            case Endpoint.Listen(Path socket) -> accept(socket);
+            case Endpoint.Listen(Path socket) -> accept(socket, waiting);
             case Endpoint.Standard() -> new Connection(new FileInputStream(FileDescriptor.in), new FileOutputStream(FileDescriptor.out), () -> { });
         };
     }
 
-    private static Connection accept(Path socket) throws IOException {
+    private static Connection accept(Path socket, Consumer<AutoCloseable> waiting) throws IOException {
         try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            waiting.accept(server);
             Files.deleteIfExists(socket);
             server.bind(UnixDomainSocketAddress.of(socket));
             return of(server.accept());

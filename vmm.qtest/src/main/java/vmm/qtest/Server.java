@@ -26,7 +26,7 @@ final class Server implements AutoCloseable {
     private final QemuArguments arguments;
     private final Optional<Board> board;
     private final TextSession.Log log;
-    private final List<Connection> connections = new CopyOnWriteArrayList<>();
+    private final List<AutoCloseable> open = new CopyOnWriteArrayList<>();
     private final List<QmpSession> monitors = new CopyOnWriteArrayList<>();
     private final CountDownLatch ended = new CountDownLatch(1);
 
@@ -52,15 +52,27 @@ final class Server implements AutoCloseable {
             }
             sessions.forEach(Thread::start);
             ended.await();
+        } catch (IOException notReached) {
+            if (ended.getCount() != 0) {
+                throw notReached;
+            }
+            // else somebody ended the wait for a client, and that is no failure
         } finally {
             close();
         }
     }
 
     private Connection open(Endpoint endpoint) throws IOException {
-        Connection connection = Connection.open(endpoint);
-        connections.add(connection);
+        Connection connection = Connection.open(endpoint, this::closeAtEnd);
+        closeAtEnd(connection);
         return connection;
+    }
+
+    private void closeAtEnd(AutoCloseable closing) {
+        open.add(closing);
+        if (ended.getCount() == 0) {
+            close();
+        }
     }
 
     private void serveText(Connection connection) {
@@ -90,7 +102,13 @@ final class Server implements AutoCloseable {
     @Override
     public void close() {
         ended.countDown();
-        connections.forEach(Connection::close);
+        for (AutoCloseable closing : open) {
+            try {
+                closing.close();
+            } catch (Exception alreadyGone) {
+                LOG.debug("closing {}", closing, alreadyGone);
+            }
+        }
     }
 
     private void tellMonitors(String event, Map<String, Object> details) {

@@ -16,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -224,6 +225,24 @@ class ServerTest {
             assertThat(client.in.readLine()).isEqualTo("OK little");
         }
         server.join();
+        assertThat(socket).doesNotExist();
+    }
+
+    @Test
+    void theWaitForAClientCanBeEnded() throws Exception {
+        Path socket = folder.resolve("ours");
+        QemuArguments parsed = QemuArgumentsParser.parse(Architecture.X86_64, List.of("-M", "none", "-qmp", "unix:" + socket + ",server=on"));
+        Server server = new Server(parsed, Optional.empty(), TextSession.Log.NONE);
+        FutureTask<Boolean> run = new FutureTask<>(() -> {
+            server.run();
+            return true;
+        });
+        Thread.ofPlatform().start(run);
+        while (!Files.exists(socket)) {
+            Thread.onSpinWait();
+        }
+        server.close();
+        assertThat(run.get()).isTrue();
         assertThat(socket).doesNotExist();
     }
 

@@ -8,6 +8,7 @@ import iommufd.api.IommufdException;
 import iommufd.api.IovaRange;
 import iommufd.api.hardware.DirtyTracking;
 import iommufd.api.hardware.DomainGeometry;
+import iommufd.api.hardware.IopteResizing;
 import iommufd.api.hardware.PagingDomain;
 import iommufd.api.memory.PinnedRuns;
 import java.util.Optional;
@@ -20,6 +21,7 @@ final class ZpciDomain implements PagingDomain, TranslationTable {
     private final long base;
     private final DomainGeometry geometry;
     private final TableUsers users = new TableUsers();
+    private final IopteResizing resizing = new Resizing();
 
     ZpciDomain(ZpciDriver driver, RadixTable table, ZpciDriverOptions options) {
         this.driver = driver;
@@ -107,6 +109,12 @@ final class ZpciDomain implements PagingDomain, TranslationTable {
 
     /** Makes every function forget a range, and takes tables back that none can be walking any more. */
     private void flush(long first, long last) {
+        refresh(first, last);
+        table.recycle();
+    }
+
+    /** Returns when no request uses a former translation of the range. */
+    private void refresh(long first, long last) {
         for (TableUsers.User user : users.now()) {
             if (user.table() == this) {
                 user.endpoint().refresh(this, first, last);
@@ -114,7 +122,6 @@ final class ZpciDomain implements PagingDomain, TranslationTable {
                 user.endpoint().refreshAll(user.table());   // where the guest has mapped it is its own business
             }
         }
-        table.recycle();
     }
 
     @Override
@@ -125,6 +132,11 @@ final class ZpciDomain implements PagingDomain, TranslationTable {
     @Override
     public Optional<DirtyTracking> dirtyTracking() {
         return Optional.empty();
+    }
+
+    @Override
+    public Optional<IopteResizing> resizing() {
+        return Optional.of(resizing);
     }
 
     @Override
@@ -151,5 +163,42 @@ final class ZpciDomain implements PagingDomain, TranslationTable {
     public void close() {
         assert users.now().length == 0 : "a table is closed while functions are registered with it";
         table.close();
+    }
+
+    /** Only the size changes: until the refresh, functions may use the old entry or the new ones, which say the same. */
+    private final class Resizing implements IopteResizing {
+        @Override
+        public long split(long iova, long lastIova, long pageBytes) {
+            try {
+                return table.split(iova, lastIova, pageBytes);
+            } finally {
+                refreshAround(iova, lastIova);
+            }
+        }
+
+        @Override
+        public long merge(long iova, long lastIova) {
+            long merged = table.merge(iova, lastIova);
+            if (table.hasMerged()) {
+                refreshAround(iova, lastIova);
+                table.finishMerge();
+                table.recycle();
+            }
+            return merged;
+        }
+
+        /** An entry that was split may reach beyond the range. */
+        private void refreshAround(long iova, long lastIova) {
+            if (Long.compareUnsigned(iova, limit()) <= 0) {
+                long inside = Long.highestOneBit(geometry.pageSizes()) - 1;
+                long around = lastIova | inside;
+                refresh(iova & ~inside, Long.compareUnsigned(around, limit()) < 0 ? around : limit());
+            }
+        }
+
+        @Override
+        public long entryBytes(long iova) {
+            return table.leafBytes(iova);
+        }
     }
 }

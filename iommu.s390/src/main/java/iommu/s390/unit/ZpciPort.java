@@ -23,7 +23,6 @@ public final class ZpciPort extends TranslatingPort {
 
     /** An address behind all memory. */
     private static final long NO_MEMORY = FarMemory.END;
-    private static final long LAST_OF_PAGE = (1L << Iotlb.SMALL_PAGE_LG2) - 1;
 
     private final ZpciFunction function;
     private final MemoryMap memory;
@@ -75,9 +74,7 @@ public final class ZpciPort extends TranslatingPort {
     /** Leaves are cached page by page: what lies behind the next page of a bus's memory is the board's business. */
     private long remember(long iova, long address, int rights) {
         long physicalAddress = memory.hostAddress(address);
-        if (physicalAddress < 0 || physicalAddress >= FarMemory.END
-                || memory.hostAddress(address | LAST_OF_PAGE) != (physicalAddress | LAST_OF_PAGE)
-                || memory.hostAddress(address & ~LAST_OF_PAGE) != (physicalAddress & ~LAST_OF_PAGE)) {
+        if (physicalAddress < 0 || physicalAddress >= FarMemory.END) {
             return NO_MEMORY;
         }
         iotlb.remember(iova, physicalAddress, Iotlb.SMALL_PAGE_LG2, rights);

@@ -186,9 +186,8 @@ public final class ZpciUnit implements PciInstructions {
 
     /** @return where an operand lies in the window, or a negative number if not all of it is there in one piece */
     private long operand(long address, int lengthBytes) {
-        long first = memory.hostAddress(address);
-        long last = memory.hostAddress(address + lengthBytes - 1);
-        return first >= 0 && last == first + lengthBytes - 1 && HostMemory.isBacked(first) && HostMemory.isBacked(last) ? first : -1L;
+        long first = memory.hostAddress(address, lengthBytes);
+        return first >= 0 && HostMemory.isBacked(first) && HostMemory.isBacked(first + lengthBytes - 1) ? first : -1L;
     }
 
     ZpciFeatures features() {

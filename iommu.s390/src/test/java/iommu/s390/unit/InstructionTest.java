@@ -170,33 +170,6 @@ class InstructionTest {
         assertThat(Board.read(port, (1L << 32) + (1 << 20))).as("behind the guest's memory").isEqualTo(DmaStatus.ABORTED);
     }
 
-    /** The bus has two stretches of memory that meet in the middle of a page and lie apart in the window: no page may be had whole. */
-    @Test
-    void aPageThatIsNotAllOfOneStretchIsNotReached() {
-        long first = board.ram.take(8192);
-        long second = board.ram.take(16384);
-        Board torn = new Board(ZpciFeatures.STANDARD.withDirect(), MemoryMap.of(java.util.List.of(
-                new MemoryMap.Range(board.block, 4096, board.block), new MemoryMap.Range(0, 0x800, first),
-                new MemoryMap.Range(0x800, 0x1800, second + 0x800), new MemoryMap.Range(0x2000, 0x900, first + 4096))));
-        int handle = board.unit.plug(Board.requester(1));
-        assertThat(torn.unit.plug(Board.requester(1))).isEqualTo(handle);
-        // The torn board's own block is not on its bus, the other board's is.
-        Ram.word(board.block, 32L << 48 | 5L << 32);
-        Ram.word(board.block + 16, (long) handle << 32 | 1);
-        Ram.word(board.block + 32, 32L << 48);
-        torn.unit.callLogicalProcessor(board.block);
-        int enabled = Ram.word32(board.block + 48);
-        Ram.bytes(board.block, 80).fill((byte) 0);
-        Ram.word(board.block + 24, Board.LAST);
-        assertThat(torn.unit.modifyControls((long) enabled << 32 | 4, board.block)).isEqualTo(Board.CC0);
-        HardwarePort port = torn.port(1);
-        for (long address : new long[] {0, 0x7FF, 0x800, 0xFFF, 0x2000, 0x28FF, 0x2900}) {
-            assertThat(Board.write(port, address, 1)).as("address 0x%x", address).isEqualTo(DmaStatus.ABORTED);
-        }
-        assertThat(Board.write(port, 0x1005, 0x55)).as("a page that is whole").isEqualTo(DmaStatus.DONE);
-        assertThat(Ram.octet(second + 0x1005)).isEqualTo(0x55);
-    }
-
     @Test
     void aSlotTakesOneFunction() {
         board.unit.plug(Board.requester(3));

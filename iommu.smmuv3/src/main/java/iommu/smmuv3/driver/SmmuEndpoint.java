@@ -60,8 +60,8 @@ final class SmmuEndpoint implements HardwareEndpoint {
     private boolean released;
     /** Whose guest's entry is attached. */
     private volatile Optional<SmmuViommu> guest = Optional.empty();
-    /** PASIDs of requests that wait for an answer, by their tokens. */
-    private final Map<Integer, Integer> pending = new ConcurrentHashMap<>();
+    /** Requests that wait for an answer, by their tokens. */
+    private final Map<Integer, DmaFault> pending = new ConcurrentHashMap<>();
 
     SmmuEndpoint(SmmuDriver driver, EndpointDescription description, FaultSink faults) {
         this.driver = driver;
@@ -89,10 +89,11 @@ final class SmmuEndpoint implements HardwareEndpoint {
     private void stalled(long[] record, DmaFault fault) {
         int tag = (int) (record[1] & SmmuEvent.STALL_TAG);
         int pasid = fault.pasid().orElse(Pasid.NONE);
-        pending.put(tag, pasid);
+        pending.put(tag, fault);
         PageRequest request = new PageRequest(pasid, tag, fault.iova() & -DriverOptions.PAGE_BYTES, fault.access(),
                 (record[1] & SmmuEvent.INSTRUCTION) != 0, (record[1] & SmmuEvent.PRIVILEGED) != 0, true);
-        if (!faults.pageRequest(request) && pending.remove(tag, pasid)) {
+        boolean heard = description.pageRequests() && faults.pageRequest(request);
+        if (!heard && pending.remove(tag, fault)) {
             faults.unrecoverable(fault);
             driver.commands().resume(streamId, tag, false);
         }
@@ -315,6 +316,7 @@ final class SmmuEndpoint implements HardwareEndpoint {
             freeUnusedContexts();
             lock.unlock();
         }
+        lookAgain(pasid);
     }
 
     @Override
@@ -332,9 +334,24 @@ final class SmmuEndpoint implements HardwareEndpoint {
 
     @Override
     public void respond(PageResponse response) {
-        if (pending.remove(response.groupIndex(), response.pasid())) {
-            driver.commands().resume(streamId, response.groupIndex(), response.response() == FaultResponse.SUCCESS);
+        DmaFault fault = pending.get(response.groupIndex());
+        if (fault == null || fault.pasid().orElse(Pasid.NONE) != response.pasid() || !pending.remove(response.groupIndex(), fault)) {
+            return;
         }
+        boolean retry = response.response() == FaultResponse.SUCCESS;
+        if (!retry) {
+            faults.unrecoverable(fault);
+        }
+        driver.commands().resume(streamId, response.groupIndex(), retry);
+    }
+
+    /** What they were refused by is no more: requests of the PASID that wait look again. */
+    private void lookAgain(int pasid) {
+        pending.forEach((tag, fault) -> {
+            if (fault.pasid().orElse(Pasid.NONE) == pasid && pending.remove(tag, fault)) {
+                driver.commands().resume(streamId, tag, true);
+            }
+        });
     }
 
     @Override
@@ -346,9 +363,6 @@ final class SmmuEndpoint implements HardwareEndpoint {
             }
             released = true;
             driver.streams().block(streamId);
-            if (driver.stalls()) {
-                driver.commands().terminateStalls(streamId);
-            }
             for (HardwarePort port : ports) {
                 if (!port.close(CLOSE_NANOS)) {
                     LOG.warn("a DMA request of {} has been inside for more than {} s", description.requesterId(),
@@ -356,6 +370,9 @@ final class SmmuEndpoint implements HardwareEndpoint {
                 }
             }
             ports.clear();
+            if (driver.stalls()) {
+                driver.commands().terminateStalls(streamId);
+            }
             driver.forget(streamId);
             contexts.ifPresent(ContextTable::free);
             contexts = Optional.empty();

@@ -105,7 +105,9 @@ final class SmmuPagingDomain implements SharedDomain {
                 | StageFormats.stage2StartLevel(granuleLg2) << StreamTableEntry.S2SL0_SHIFT | StreamTableEntry.S2_CACHEABLE
                 | ContextDescriptor.tg0(granuleLg2) << StreamTableEntry.S2TG_SHIFT
                 | ADDRESS_BITS_ENCODED << StreamTableEntry.S2PS_SHIFT | StreamTableEntry.S2AA64 | StreamTableEntry.S2PTW
-                | StreamTableEntry.S2R | (tracksDirty ? StreamTableEntry.S2HA | StreamTableEntry.S2HD : 0);
+                | StreamTableEntry.S2R | (tracksDirty ? StreamTableEntry.S2HA | StreamTableEntry.S2HD : 0)
+                // A hypervisor brings absent pages of its table.
+                | (table.isForeign() && !nestParent && driver.stalls() ? StreamTableEntry.S2S : 0);
         words[3] = table.root();
         return words;
     }

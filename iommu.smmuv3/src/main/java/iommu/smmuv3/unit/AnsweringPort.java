@@ -14,12 +14,18 @@ import java.util.Optional;
  */
 final class AnsweringPort implements HardwarePort {
     private static final long PAGE_BYTES = 4096;
+    /** A device whose request stalls more often at one place, whatever it is told, gives it up. */
+    private static final int MOST_ASKS = 8;
 
     private final SmmuUnit unit;
     private final SmmuPort inner;
     private final boolean divides;
     private volatile boolean closed;
     private DmaStatus status = DmaStatus.DONE;
+    private Optional<DmaFault> lastFault = Optional.empty();
+    /** How often the current request has stalled at one address. */
+    private int asks;
+    private long askedAt;
 
     AnsweringPort(SmmuUnit unit, SmmuPort inner) {
         this.unit = unit;
@@ -47,20 +53,32 @@ final class AnsweringPort implements HardwarePort {
             return status = first;
         }
         DmaStatus last = answered(first, new Move(inner, false, target), iova, targetOffset, lengthBytes);
-        if (last != DmaStatus.DONE) {
+        if (last != DmaStatus.DONE && last != DmaStatus.CLOSED) {   // what is closed leaves the target to its successor
             target.asSlice(targetOffset, lengthBytes).fill((byte) 0);
         }
-        return status = last;
+        return ended(last);
     }
 
     @Override
     public DmaStatus write(long iova, MemorySegment source, long sourceOffset, long lengthBytes) {
         DmaStatus first = inner.write(iova, source, sourceOffset, lengthBytes);
-        return status = first == DmaStatus.DONE ? first : answered(first, new Move(inner, true, source), iova, sourceOffset, lengthBytes);
+        if (first == DmaStatus.DONE) {
+            return status = first;
+        }
+        return ended(answered(first, new Move(inner, true, source), iova, sourceOffset, lengthBytes));
+    }
+
+    /** A refusal that was healed is no fault of this port. */
+    private DmaStatus ended(DmaStatus last) {
+        if (last == DmaStatus.FAULTED || last == DmaStatus.ABORTED) {
+            lastFault = inner.lastFault();
+        }
+        return status = last;
     }
 
     private DmaStatus answered(DmaStatus first, Move move, long iova, long offset, long length) {
         DmaStatus now = first;
+        asks = 0;
         long at = iova;
         long from = offset;
         long left = length;
@@ -96,7 +114,10 @@ final class AnsweringPort implements HardwarePort {
     private StalledRequests.Answer answer() {
         Optional<StalledRequests.Stall> stall = inner.takeStall();
         if (stall.isPresent()) {
-            return unit.stalls().await(stall.get(), () -> closed);
+            StalledRequests.Answer answer = unit.stalls().await(stall.get(), () -> closed);
+            asks = inner.refusedAt() == askedAt ? asks + 1 : 1;
+            askedAt = inner.refusedAt();
+            return answer == StalledRequests.Answer.RETRY && asks > MOST_ASKS ? StalledRequests.Answer.ABORT : answer;
         }
         return inner.completes() ? StalledRequests.Answer.COMPLETE : StalledRequests.Answer.ABORT;
     }
@@ -112,12 +133,14 @@ final class AnsweringPort implements HardwarePort {
     @Override
     public DmaStatus read(ScatterList list, MemorySegment target, long targetOffset) {
         if (!divides) {
-            return status = inner.read(list, target, targetOffset);
+            return ended(inner.read(list, target, targetOffset));
         }
         long offset = targetOffset;
         for (int piece = 0; piece < list.count(); piece++) {
             if (read(list.iova(piece), target, offset, list.lengthBytes(piece)) != DmaStatus.DONE) {
-                target.asSlice(targetOffset, list.totalBytes()).fill((byte) 0);
+                if (status != DmaStatus.CLOSED) {
+                    target.asSlice(targetOffset, list.totalBytes()).fill((byte) 0);
+                }
                 return status;
             }
             offset += list.lengthBytes(piece);
@@ -128,7 +151,7 @@ final class AnsweringPort implements HardwarePort {
     @Override
     public DmaStatus write(ScatterList list, MemorySegment source, long sourceOffset) {
         if (!divides) {
-            return status = inner.write(list, source, sourceOffset);
+            return ended(inner.write(list, source, sourceOffset));
         }
         long offset = sourceOffset;
         for (int piece = 0; piece < list.count(); piece++) {
@@ -143,6 +166,7 @@ final class AnsweringPort implements HardwarePort {
     @Override
     public long compareAndSwap(long iova, long expected, long desired) {
         long found = inner.compareAndSwap(iova, expected, desired);
+        asks = 0;
         while (again()) {
             found = inner.compareAndSwap(iova, expected, desired);
         }
@@ -152,6 +176,7 @@ final class AnsweringPort implements HardwarePort {
     @Override
     public long fetchAndAdd(long iova, long addend) {
         long found = inner.fetchAndAdd(iova, addend);
+        asks = 0;
         while (again()) {
             found = inner.fetchAndAdd(iova, addend);
         }
@@ -161,6 +186,7 @@ final class AnsweringPort implements HardwarePort {
     @Override
     public long swap(long iova, long desired) {
         long found = inner.swap(iova, desired);
+        asks = 0;
         while (again()) {
             found = inner.swap(iova, desired);
         }
@@ -169,11 +195,15 @@ final class AnsweringPort implements HardwarePort {
 
     /** Whether the atomic operation that just ended must be tried again; else {@link #status} is how it ended. */
     private boolean again() {
-        status = inner.status();
+        Optional<DmaFault> former = lastFault;
+        ended(inner.status());
         if (status != DmaStatus.FAULTED) {
             return false;
         }
         StalledRequests.Answer answer = answer();
+        if (answer != StalledRequests.Answer.ABORT) {
+            lastFault = former;
+        }
         if (answer == StalledRequests.Answer.COMPLETE) {
             status = DmaStatus.DONE;
         } else if (answer == StalledRequests.Answer.ABORT && closed) {
@@ -189,13 +219,17 @@ final class AnsweringPort implements HardwarePort {
 
     @Override
     public Optional<DmaFault> lastFault() {
-        return inner.lastFault();
+        return lastFault;
     }
 
     @Override
     public boolean close(long timeoutNanos) {
         closed = true;
         unit.stalls().lookAgain();
-        return inner.close(timeoutNanos);
+        boolean drained = inner.close(timeoutNanos);
+        if (drained) {
+            unit.forget(this);
+        }
+        return drained;
     }
 }

@@ -26,6 +26,8 @@ abstract class CommandQueue {
     private int left;
     /** A device did not answer since the last CMD_SYNC. */
     private boolean unanswered;
+    /** The command at hand: its two words. */
+    private final long[] command = new long[2];
     private final DeviceCalls calls;
 
     /** What {@link #advance} stopped at. */
@@ -123,8 +125,7 @@ abstract class CommandQueue {
             if (left-- == 0) {
                 return Stop.BATCH_END;
             }
-            long[] command = fetch(consumer, lg2);
-            if (command.length == 0) {
+            if (!fetch(consumer, lg2)) {
                 lines |= failed(consumer, CERROR_ABT);
                 return Stop.NOTHING_TO_DO;
             }
@@ -148,11 +149,16 @@ abstract class CommandQueue {
         return Stop.NOTHING_TO_DO;
     }
 
-    /** @return its two words, or nothing if there is no memory */
-    private long[] fetch(int consumer, int lg2) {
+    /** Fetches the command there. @return false if there is no memory */
+    private boolean fetch(int consumer, int lg2) {
         long table = base() & QUEUE_BASE_ADDRESS & -Math.max(32, 1L << lg2 + BYTES_LG2);
         long located = unit.bus().locate(table + ((long) SmmuQueue.entry(consumer, lg2) << BYTES_LG2), BYTES);
-        return located < 0 ? new long[0] : new long[] {PhysicalWords.get(located), PhysicalWords.get(located + 8)};
+        if (located < 0) {
+            return false;
+        }
+        command[0] = PhysicalWords.get(located);
+        command[1] = PhysicalWords.get(located + 8);
+        return true;
     }
 
     private static int completionSignal(long word0) {
@@ -168,8 +174,8 @@ abstract class CommandQueue {
             int lg2 = lg2();
             int consumer = SmmuQueue.index(consumer(), lg2);
             boolean there = runs() && SmmuQueue.used(SmmuQueue.index(producer(), lg2), consumer, lg2) != 0;
-            long[] command = there ? fetch(consumer, lg2) : new long[0];
-            if (command.length == 0 || opcode(command[0]) != SYNC || !quiet) {
+            boolean fetched = there && fetch(consumer, lg2);
+            if (!fetched || opcode(command[0]) != SYNC || !quiet) {
                 return there && quiet;   // someone changed it meanwhile; or it waits for the next doorbell
             }
             if (unanswered) {

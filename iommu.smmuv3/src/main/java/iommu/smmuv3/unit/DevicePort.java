@@ -114,6 +114,10 @@ final class DevicePort implements AtsPort {
         unit.devices().remove(streamId, device);
         long deadlineNanos = System.nanoTime() + timeoutNanos;
         boolean drained = untranslated.close(timeoutNanos);
-        return translated.close(Math.max(0, deadlineNanos - System.nanoTime())) && drained;
+        drained &= translated.close(Math.max(0, deadlineNanos - System.nanoTime()));
+        if (drained) {
+            unit.forget(this);
+        }
+        return drained;
     }
 }

@@ -11,6 +11,8 @@ import iommufd.api.dma.RequesterId;
 import iommufd.api.hardware.AtsPort;
 import iommufd.api.hardware.HardwarePort;
 import iommufd.api.memory.MemoryMap;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -47,6 +49,8 @@ public final class SmmuUnit implements RegisterAccess, AutoCloseable {
     private final AddressTranslation addressTranslation;
     private final VirtualQueues virtualQueues;
     private final InterruptHandling commands;
+    /** Open ones that {@link #close} closes. */
+    private final Set<HardwarePort> ports = ConcurrentHashMap.newKeySet();
     /** SMMUEN as requests see it: set before the log entry that makes ports look again. */
     private volatile boolean enabled;
     private volatile boolean closed;
@@ -231,12 +235,20 @@ public final class SmmuUnit implements RegisterAccess, AutoCloseable {
         }
     }
 
-    /** No register is written any more; ends what a flood of commands may have left running. */
+    /**
+     * No register is written any more. Closes what a guest's devices, or those that translate, left open, and ends what a flood of
+     * commands may have left running. The host's driver closes its ports itself.
+     */
     @Override
     public void close() {
         closed = true;
         commands.close();
         virtualQueues.close();
+        for (HardwarePort port : ports) {
+            if (!port.close(UPDATE_NANOS)) {
+                LOG.warn("{}: a DMA request has been inside for more than {} s", name, UPDATE_NANOS / 1_000_000_000);
+            }
+        }
     }
 
     /** How its requests reach memory behind the physical window. */
@@ -253,13 +265,24 @@ public final class SmmuUnit implements RegisterAccess, AutoCloseable {
     public HardwarePort openPort(RequesterId requesterId, int pasid) {
         SmmuPort port = new SmmuPort(this, requesterId, pasid);
         port.open();
-        boolean plain = bus.isHost() && !features.has(SmmuFeature.STALL) && !features.has(SmmuFeature.TERMINATE_RAZ_WI);
-        return plain ? port : new AnsweringPort(this, port);
+        if (bus.isHost() && !features.has(SmmuFeature.STALL) && !features.has(SmmuFeature.TERMINATE_RAZ_WI)) {
+            return port;
+        }
+        HardwarePort answering = new AnsweringPort(this, port);
+        ports.add(answering);
+        return answering;
     }
 
     /** The way in of a device that translates by itself. @param device called without any of the unit's locks */
     public AtsPort openAtsPort(RequesterId requesterId, int pasid, AtsPort.Device device) {
-        return new DevicePort(this, requesterId, pasid, device);
+        AtsPort port = new DevicePort(this, requesterId, pasid, device);
+        ports.add(port);
+        return port;
+    }
+
+    /** A port was closed. */
+    void forget(HardwarePort port) {
+        ports.remove(port);
     }
 
     String name() {

@@ -38,6 +38,9 @@ final class StalledRequests {
         }
     }
 
+    /** A device gives a request up that is not answered for so long, as its completion time-out demands. */
+    static final long PATIENCE_NANOS = 10_000_000_000L;
+
     private final BooleanSupplier enabled;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
@@ -114,10 +117,14 @@ final class StalledRequests {
 
     /** Waits until something becomes of a request; the caller is in no epoch. @param closed whether its port is gone */
     Answer await(Stall stall, BooleanSupplier closed) {
+        long left = PATIENCE_NANOS;
         lock.lock();
         try {
-            while (stall.answer.isEmpty() && !closed.getAsBoolean() && (stall.tag != Stall.NO_TAG || changes == stall.seen)) {
-                changed.awaitUninterruptibly();
+            while (stall.answer.isEmpty() && !closed.getAsBoolean() && left > 0 && (stall.tag != Stall.NO_TAG || changes == stall.seen)) {
+                left = changed.awaitNanos(left);
+            }
+            if (left <= 0 && stall.answer.isEmpty()) {
+                stall.answer = Optional.of(Answer.ABORT);
             }
             boolean hadTag = stall.tag != Stall.NO_TAG;
             release(stall);
@@ -126,7 +133,14 @@ final class StalledRequests {
                 changes++;
                 changed.signalAll();
             }
-            return stall.answer.orElse(Answer.RETRY);
+            return stall.answer.orElse(closed.getAsBoolean() ? Answer.ABORT : Answer.RETRY);
+        } catch (InterruptedException stop) {
+            Thread.currentThread().interrupt();
+            release(stall);
+            waiting.remove(stall);
+            changes++;
+            changed.signalAll();
+            return Answer.ABORT;
         } finally {
             lock.unlock();
         }

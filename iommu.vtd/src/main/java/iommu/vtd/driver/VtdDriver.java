@@ -142,6 +142,11 @@ public final class VtdDriver implements IommuHardware, AutoCloseable {
         return pageRequestEvents.isPresent();
     }
 
+    /** How long a device waits for an absent page. */
+    long pageRequestNanos() {
+        return options.pageRequestTime().toNanos();
+    }
+
     @Override
     public String name() {
         return options.name();

@@ -1,5 +1,6 @@
 package iommu.vtd.driver;
 
+import iommu.common.dma.PendingPages;
 import iommu.common.unit.PhysicalWords;
 import iommu.vtd.format.ContextEntry;
 import iommu.vtd.format.PasidTableEntry;
@@ -47,6 +48,8 @@ import java.util.concurrent.atomic.AtomicInteger;
  * changes, and no memory is needed.
  */
 final class VtdEndpoint implements HardwareEndpoint {
+    /** PCI Express: a page request group index has 9 bits. */
+    private static final int GROUPS = 512;
     /** The PASID that requests without one are given. */
     private static final int RID_PASID = 0;
     /** Response codes (Table 32). */
@@ -68,6 +71,8 @@ final class VtdEndpoint implements HardwareEndpoint {
     /** Guarded by this. */
     private final Set<HardwarePort> ports = Collections.newSetFromMap(new WeakHashMap<>());
     private final AtomicInteger atsPorts = new AtomicInteger();
+    /** What requests of plain ports wait for, if the device may ask for pages. */
+    private final Optional<PendingPages> waiting;
     /** Groups of page requests whose last one came and that wait for an answer. */
     private final Set<Group> unanswered = ConcurrentHashMap.newKeySet();
     /** Guarded by this. */
@@ -90,6 +95,7 @@ final class VtdEndpoint implements HardwareEndpoint {
         this.description = description;
         this.faults = faults;
         sourceId = description.requesterId().sourceId();
+        waiting = mayHaveDeviceTlb() ? Optional.of(new PendingPages(GROUPS, driver.pageRequestNanos())) : Optional.empty();
         pasidBits = Math.min(description.pasidBits(), driver.pasidBits());
         contextEntry = driver.contextTables().enter(sourceId);
         if (!driver.scalable()) {
@@ -208,6 +214,12 @@ final class VtdEndpoint implements HardwareEndpoint {
             attachLegacy(target.stage(), Optional.ofNullable(former).map(AttachedDomain::stage));
         }
         attached.put(pasid, target);
+        lookAgain(pasid);
+    }
+
+    /** Requests that wait for pages of another table see this one. Those of a guest's PASIDs go through what has none. */
+    private void lookAgain(int pasid) {
+        waiting.ifPresent(pages -> pages.release(other -> other == pasid || pasid == Pasid.NONE));
     }
 
     private void checkPasid(int pasid) {
@@ -288,6 +300,7 @@ final class VtdEndpoint implements HardwareEndpoint {
             PhysicalWords.set(contextEntry + 8, 0);
         }
         domain.left(index);
+        lookAgain(pasid);
     }
 
     private void blockScalable(PasidTable pasids, int index, AttachedDomain domain) {
@@ -302,7 +315,8 @@ final class VtdEndpoint implements HardwareEndpoint {
 
     @Override
     public synchronized HardwarePort openPort(int pasid) {
-        HardwarePort port = driver.requests().open(requesterId(), pasid);
+        HardwarePort port = waiting.isPresent() ? driver.requests().openWaiting(requesterId(), pasid, waiting.get())
+                : driver.requests().open(requesterId(), pasid);
         ports.add(port);
         return port;
     }

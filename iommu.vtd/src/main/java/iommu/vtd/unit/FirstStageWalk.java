@@ -16,6 +16,7 @@ import static iommufd.api.DmaAccess.WRITE_BIT;
 
 import iommu.common.unit.PhysicalWords;
 import iommu.vtd.format.FaultReason;
+import java.util.Arrays;
 
 /**
  * First-stage translation (§3.6), by itself or nested in a second stage (§3.8): then every address it
@@ -25,6 +26,10 @@ final class FirstStageWalk {
     private static final int LEAF_SHIFT = 12;
     private static final int INDEX_BITS = 9;
     private static final int INDEX = 0xFF8;
+    /** {@code shift >>> SLOT_SHIFT} tells the levels apart. */
+    private static final int SLOT_SHIFT = 3;
+    private static final int TABLE_SLOTS = 8;
+    private static final long PAGE_INSIDE = (1L << LEAF_SHIFT) - 1;
     /** Software changed the entry under the walk, which reads it again. */
     private static final long CHANGED = Long.MIN_VALUE;
 
@@ -43,6 +48,10 @@ final class FirstStageWalk {
     private boolean writesAnything;
     /** Whether the second stage grants writes to the entry last looked up. */
     private boolean entryWritable;
+    /** Where the second stage has the table of each level that was used last: guest page, page on the bus, and whether it is writable. */
+    private final long[] tablePages = new long[TABLE_SLOTS];
+    private final long[] tableBusPages = new long[TABLE_SLOTS];
+    private final boolean[] tableWritable = new boolean[TABLE_SLOTS];
 
     /** log2 of the smaller of both stages' leaves. */
     int leafLg2;
@@ -71,6 +80,12 @@ final class FirstStageWalk {
         this.nested = nested;
         this.coherent = coherent;
         accessedBits = extendedAccessed ? ACCESSED | EXTENDED_ACCESSED : ACCESSED;
+        forgetTables();
+    }
+
+    /** Something was invalidated: where the second stage has tables is asked anew. */
+    void forgetTables() {
+        Arrays.fill(tablePages, -1);
     }
 
     /** Whose requests they are. @param writeProtect whether privileged ones need a granted write, too */
@@ -191,6 +206,11 @@ final class FirstStageWalk {
 
     /** An entry's place in the guest, through the second stage. */
     private long throughSecondStage(long guestSlot, int shift) {
+        int known = shift >>> SLOT_SHIFT;
+        if (tablePages[known] == guestSlot >>> LEAF_SHIFT) {
+            entryWritable = tableWritable[known];
+            return tableBusPages[known] | guestSlot & PAGE_INSIDE;
+        }
         if (!secondStage.covers(guestSlot)) {
             return -FaultReason.FIRST_STAGE_TOO_WIDE.code();
         }
@@ -198,6 +218,9 @@ final class FirstStageWalk {
         long slot = secondStage.translate(guestSlot, secondStage.marking() ? READ_BIT | WRITE_BIT : READ_BIT);
         if (slot >= 0) {
             entryWritable = (secondStage.allowed & WRITE_BIT) != 0;
+            tablePages[known] = guestSlot >>> LEAF_SHIFT;
+            tableBusPages[known] = slot & ~PAGE_INSIDE;
+            tableWritable[known] = entryWritable;
         } else if (slot == -FaultReason.SCALABLE_READ_DENIED.code() || slot == -FaultReason.SCALABLE_WRITE_DENIED.code()) {
             return -(shift == topShift ? FaultReason.FIRST_STAGE_ROOT_DENIED : FaultReason.FIRST_STAGE_TABLE_DENIED).code();
         }

@@ -239,6 +239,13 @@ public final class VtdAtsPort extends VtdPort implements AtsPort {
         return answer(request, FaultResponse.INVALID);
     }
 
+    @Override
+    protected boolean askForPage(long iova, long lengthBytes, int accessBit) {
+        return device instanceof WaitingDevice waiting && pageHeals() && waiting.pages().request(this, requestPasid(),
+                group -> requestPage(new PageRequest(requestPasid(), group, iova & ~PAGE_INSIDE,
+                        accessBit == READ_BIT ? DmaAccess.READ : DmaAccess.WRITE, false, false, true)));
+    }
+
     /** The unit's own answer to a group, after its last request (Table 31). @return whether there is one */
     private boolean answer(PageRequest request, FaultResponse response) {
         if (request.lastOfGroup()) {

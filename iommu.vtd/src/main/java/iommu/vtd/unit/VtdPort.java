@@ -238,6 +238,16 @@ public sealed class VtdPort extends TranslatingPort permits VtdAtsPort {
         return context.scalable ? FaultReason.SCALABLE_INTERRUPT_RANGE : FaultReason.INTERRUPT_RANGE;
     }
 
+    /** Whether the latest refusal is one that a device with ATS may ask a page for (Table 30), and that a page can end. */
+    final boolean pageHeals() {
+        if (refusal == MESSAGE) {
+            return false;
+        }
+        FaultReason reason = FaultReason.of(refusal);
+        return reason.answer() == FaultReason.Answer.NOTHING_GRANTED
+                && (reason.kind() == DmaFault.Kind.TRANSLATION || reason.kind() == DmaFault.Kind.PERMISSION);
+    }
+
     private long refuse(int code) {
         refusal = code;
         refusalSuppressed = context.suppressesFaults();
@@ -292,6 +302,7 @@ public sealed class VtdPort extends TranslatingPort permits VtdAtsPort {
     @Override
     protected void forget(int kind, long tag, long first, long last) {
         tables.forget();
+        firstStage.forgetTables();
         int domainId = Invalidation.domainId(tag);
         switch (kind) {
             case Invalidation.CONTEXT_ALL -> context.forgetContext();
@@ -358,6 +369,7 @@ public sealed class VtdPort extends TranslatingPort permits VtdAtsPort {
     @Override
     protected void forgetEverything() {
         tables.forget();
+        firstStage.forgetTables();
         context.forget();
         forgetTranslations();
         resolved = false;

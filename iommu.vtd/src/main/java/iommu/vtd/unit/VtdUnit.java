@@ -2,6 +2,7 @@ package iommu.vtd.unit;
 
 import iommu.common.dma.FarPath;
 import iommu.common.dma.InvalidationLog;
+import iommu.common.dma.PendingPages;
 import iommu.common.unit.InterruptHandling;
 import iommu.common.unit.RegisterFile;
 import iommu.vtd.format.FaultReason;
@@ -157,6 +158,11 @@ public final class VtdUnit implements RegisterAccess {
         port.open();
         deviceTlbs.add(port);
         return port;
+    }
+
+    /** As {@link #openPort(RequesterId, int)}, for a device that asks for absent pages (PRI) and waits for them. */
+    public VtdPort openWaitingPort(RequesterId requester, int pasid, PendingPages pages) {
+        return openAtsPort(requester, pasid, new WaitingDevice(pages));
     }
 
     @Override

@@ -266,8 +266,9 @@ class WalkComparisonTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"4,4,false", "4,3,false", "5,4,false", "4,4,true", "4,3,true"})
-    void nestedWalkFollowsTheSpecification(int levels, int secondLevels, boolean marks) {
+    @CsvSource({"4,4,false,true", "4,3,false,true", "5,4,false,true", "4,4,true,true", "4,3,true,true", "4,4,false,false", "5,3,true,false",
+        "4,3,true,false"})
+    void nestedWalkFollowsTheSpecification(int levels, int secondLevels, boolean marks, boolean forgetsEachTime) {
         SecondStageWalk second = new SecondStageWalk(memory, slot -> { }, RESERVED);
         FirstStageWalk walk = new FirstStageWalk(memory, slot -> { }, second, RESERVED);
         long secondRoot = ram.frame();
@@ -281,7 +282,9 @@ class WalkComparisonTest {
             for (int probe = 0; probe < PROBES; probe++) {
                 long address = address(levels, true);
                 boolean write = random.nextBoolean();
-                walk.configure(0, levels, true, false, true);
+                if (forgetsEachTime || probe == 0) {
+                    walk.configure(0, levels, true, false, true);   // forgets where tables are
+                }
                 second.configure(secondRoot, secondLevels, true, marks, true);
                 NaiveWalk naive = new NaiveWalk(true, marks);
                 long expected = naive.first(0, levels, address, write, false, secondRoot, secondLevels);

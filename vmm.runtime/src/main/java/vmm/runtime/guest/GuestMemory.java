@@ -115,9 +115,11 @@ public final class GuestMemory implements StageTwoTable, AutoCloseable {
             if (closed || Long.compareUnsigned(page, lengthBytes) >= 0) {
                 return false;
             }
-            if (table.entry(page) == GuestPageTable.ABSENT) {
-                bringIn(page);
+            long entry = table.entry(page);
+            if (entry != GuestPageTable.ABSENT) {
+                return !access.writable() || StageTwoEntry.writable(format, entry);
             }
+            bringIn(page);
             return true;
         } finally {
             lock.writeLock().unlock();
