@@ -127,7 +127,8 @@ final class GuestOwnedQueue implements Promise {
             ring(unit, producer);
             nanos += System.nanoTime() - began;
             DmaStatus status = port.write(GuestTables.IOVA, MemorySegment.ofArray(new long[] {round + 1L}), 0, Long.BYTES);
-            Promise.require(status == DmaStatus.DONE && guest.word(page) == round + 1, "write %d ended as %s: %s", round, status, port.lastFault());
+            Promise.require(status == DmaStatus.DONE, "write %d ended as %s: %s", round + 1, status, port.lastFault());
+            Promise.require(guest.word(page) == round + 1, "write %d is not where the guest's table leads, 0x%x", round + 1, page);
         }
         stage.unmap();
         producer = command(memory, producer, TLBI_NH_VA | SmmuStageOne.ASID << ASID_SHIFT, GuestTables.IOVA);
