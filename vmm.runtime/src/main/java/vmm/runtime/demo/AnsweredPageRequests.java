@@ -68,7 +68,8 @@ final class AnsweredPageRequests implements Promise {
         queue.respond(refused.cookie(), FaultResponse.INVALID);
         writer.thread.join(PATIENCE);
         Promise.require(!writer.thread.isAlive(), "a request that was refused did not end");
-        Promise.require(writer.last == DmaStatus.FAULTED && writer.done == PAGES, "the refused request ended as %s after %d writes", writer.last, writer.done);
+        Promise.require(writer.last == DmaStatus.FAULTED && writer.done == PAGES, "the refused request ended as %s after %d writes",
+                writer.last, writer.done);
         for (int page = 0; page < PAGES; page++) {
             long found = guest.word((long) page * Guest.PAGE_BYTES);
             Promise.require(found == page + 1, "page %d holds 0x%x", page, found);
@@ -77,7 +78,8 @@ final class AnsweredPageRequests implements Promise {
     }
 
     private static FaultRecord next(FaultQueue queue, Writer writer, int page) throws InterruptedException {
-        Promise.require(queue.awaitReadable(PATIENCE), "nobody asked for page %d; the write ended as %s: %s", page, writer.last, writer.port.lastFault());
+        Promise.require(queue.awaitReadable(PATIENCE), "nobody asked for page %d; the write ended as %s: %s",
+                page, writer.last, writer.port.lastFault());
         List<FaultRecord> faults = queue.read(RECORDS);
         FaultRecord fault = faults.getFirst();
         long iova = Guest.IOVA + (long) page * Guest.PAGE_BYTES;

@@ -47,7 +47,8 @@ final class NestedTables implements Promise {
         invalidate(tables);
         Guest.writeRefused(port, GuestTables.IOVA + OFFSET, "the guest has unmapped it");
         DmaFault fault = port.lastFault().orElseThrow();
-        Promise.require(fault.kind() == DmaFault.Kind.TRANSLATION && fault.iova() >>> 12 == GuestTables.IOVA >>> 12, "the fault is recorded as %s", fault);
+        Promise.require(fault.kind() == DmaFault.Kind.TRANSLATION && fault.iova() >>> 12 == GuestTables.IOVA >>> 12,
+                "the fault is recorded as %s", fault);
         for (int i = 0; i < DATA.length; i++) {
             Promise.require(guest.word(DATA[i] + OFFSET) == ROUNDS - DATA.length + i + 1, "a refused write has arrived");
         }

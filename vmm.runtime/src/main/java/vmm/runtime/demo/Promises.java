@@ -16,7 +16,8 @@ final class Promises {
             new PreciseDirtyPages(), new EntrySizes(), new AnsweredPageRequests());
 
     private static final List<Finding> NOT_SHOWN = List.of(
-            new Finding("Live migration with SR-IOV", "-", Verdict.ELSEWHERE, "needs two runtimes: itest/clients/migrate.sh moves an NVMe virtual function"),
+            new Finding("Live migration with SR-IOV", "-", Verdict.ELSEWHERE,
+                    "needs two runtimes: itest/clients/migrate.sh moves an NVMe virtual function"),
             new Finding("Shared virtual addressing (vSVA)", "-", Verdict.ABSENT, "not built"),
             new Finding("Scalable IOV", "-", Verdict.ABSENT, "not built"));
 

@@ -1,7 +1,7 @@
 package vmm.runtime.demo;
 
-import iommufd.api.Ioas;
 import iommufd.api.DmaAccess;
+import iommufd.api.Ioas;
 import iommufd.api.dma.DmaPort;
 import iommufd.api.dma.Pasid;
 import java.util.List;
