@@ -31,7 +31,7 @@ final class ModelProperties {
         boolean nested = flag("nested", false);
         require(scalable || !firstStage && !nested, "x-flts and nested are only available with x-scalable-mode");
         boolean secondStage = flag("second-stage", !firstStage || nested);
-        int addressBits = number("aw-bits", firstStage ? 48 : 39);
+        int addressBits = number("aw-bits", 48);
         features.add(VtdFeature.QUEUED_INVALIDATION);
         features.add(VtdFeature.DRAINING);
         have(VtdFeature.DMA_TRANSLATION, translation);

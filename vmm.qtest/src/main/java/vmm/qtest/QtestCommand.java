@@ -8,6 +8,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.ToIntFunction;
 import org.osgi.framework.BundleContext;
@@ -34,6 +35,7 @@ public final class QtestCommand implements ToIntFunction<List<String>> {
     public static final String COMMAND = "vmm.command";
     /** In front of QEMU's arguments: which processor's boards. */
     static final String ARCHITECTURE = "--arch";
+    private static final Set<String> HELP = Set.of("-h", "-help", "--help", "-version", "--version");
     private static final int WELL = 0;
     private static final int FAILED = 1;
     private static final Duration PATIENCE = Duration.ofSeconds(10);
@@ -69,7 +71,7 @@ public final class QtestCommand implements ToIntFunction<List<String>> {
 
     @Override
     public int applyAsInt(List<String> words) {
-        if (words.contains("-help") || words.contains("--help") || words.contains("-h") || words.contains("-version") || words.contains("--version")) {
+        if (words.stream().anyMatch(HELP::contains)) {
             System.out.print(USAGE);
             return WELL;
         }

@@ -32,6 +32,9 @@ final class DeviceCalls {
 
     /** Makes them. */
     void make() {
+        if (calls.isEmpty()) {
+            return;   // without an iterator: most commands concern no device
+        }
         for (Call call : calls) {
             for (AtsPort.Device device : devices.of(call.streamId())) {
                 answered &= call.call().test(device);

@@ -13,13 +13,17 @@ import java.util.stream.Stream;
 /** Reads a QEMU command line. What asks for something that is not there is refused; what asks for nothing, or for less, is let through. */
 public final class QemuArgumentsParser {
     /** Options without effect here, and with a value: no display, sound, network or processor is there in any case. */
-    private static final Set<String> IGNORED_WITH_VALUE = Set.of("display", "audio", "audiodev", "accel", "smp", "cpu", "name", "trace", "rtc", "boot", "uuid");
-    private static final Set<String> IGNORED_ALONE = Set.of("nodefaults", "no-user-config", "no-reboot", "no-shutdown", "nographic", "S", "enable-kvm");
+    private static final Set<String> IGNORED_WITH_VALUE =
+            Set.of("display", "audio", "audiodev", "accel", "smp", "cpu", "name", "trace", "rtc", "boot", "uuid");
+    private static final Set<String> IGNORED_ALONE =
+            Set.of("nodefaults", "no-user-config", "no-reboot", "no-shutdown", "nographic", "S", "enable-kvm");
     /** Options that are without effect with this value only. */
-    private static final Map<String, String> ONLY_NONE = Map.of("net", "none", "nic", "none", "vga", "none", "serial", "none", "parallel", "none", "monitor", "none");
+    private static final Map<String, String> ONLY_NONE =
+            Map.of("net", "none", "nic", "none", "vga", "none", "serial", "none", "parallel", "none", "monitor", "none");
     /** Options of machines that change nothing that a board without processor has. */
-    private static final Set<String> IGNORED_OF_MACHINE = Set.of("accel", "kernel-irqchip", "acpi", "gic-version", "its", "usb", "graphics", "hpet", "smm",
-            "vmport", "pic", "pit", "virtualization", "secure", "ras", "mte", "highmem", "dump-guest-core", "mem-merge", "confidential-guest-support");
+    private static final Set<String> IGNORED_OF_MACHINE = Set.of("accel", "kernel-irqchip", "acpi", "gic-version", "its", "usb",
+            "graphics", "hpet", "smm", "vmport", "pic", "pit", "virtualization", "secure", "ras", "mte", "highmem", "dump-guest-core",
+            "mem-merge", "confidential-guest-support");
 
     private final Architecture architecture;
     private final List<DeviceOption> devices = new ArrayList<>();
@@ -213,7 +217,8 @@ public final class QemuArgumentsParser {
         }
         boolean none = machine.equals(QemuArguments.NO_MACHINE);
         if (!none && !machine.equals(architecture.machine())) {
-            throw new UsageException("-machine %s: there is no such machine; %s has %s and none".formatted(machine, architecture.qemuName(), architecture.machine()));
+            throw new UsageException("-machine %s: there is no such machine; %s has %s and none"
+                    .formatted(machine, architecture.qemuName(), architecture.machine()));
         }
         if (none && !devices.isEmpty()) {
             throw new UsageException("-device %s: the machine 'none' has no bus for it".formatted(devices.getFirst().driver()));
@@ -223,6 +228,7 @@ public final class QemuArgumentsParser {
         if (clients == 0 || standard > 1) {
             throw new UsageException(clients == 0 ? "nobody can drive the board: -qtest or -qmp says who does" : "stdio is for one only");
         }
-        return new QemuArguments(architecture, machine, machineIommu, List.copyOf(devices), globals, ramBytes, text, List.copyOf(monitors), log, exitWithParent);
+        return new QemuArguments(architecture, machine, machineIommu, List.copyOf(devices), globals, ramBytes, text,
+                List.copyOf(monitors), log, exitWithParent);
     }
 }

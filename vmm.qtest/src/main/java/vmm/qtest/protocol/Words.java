@@ -90,6 +90,8 @@ record Words(List<String> words) {
     /** Of a client's text what can be told back in one line. */
     static String quoted(String text) {
         String shown = text.length() <= QUOTED_CHARS ? text : text.substring(0, QUOTED_CHARS) + "...";
-        return "'" + shown.chars().map(c -> c >= ' ' && c < 0x7f ? c : '?').collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append) + "'";
+        StringBuilder printable = new StringBuilder("'");
+        shown.chars().forEach(c -> printable.append(c >= ' ' && c < 0x7f ? (char) c : '?'));
+        return printable.append('\'').toString();
     }
 }

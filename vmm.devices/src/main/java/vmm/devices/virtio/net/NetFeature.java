@@ -30,10 +30,17 @@ final class NetFeature {
 
     private NetFeature() {}
 
-    /** Whether these can be chosen together (virtio 1.2, §5.1.3.1). */
+    /** Whether these can be chosen together (virtio 1.2, §5.1.3.1), but for what {@link #effective} lets pass. */
     static boolean consistent(long features) {
         return ((features & GUEST_TSO) == 0 || (features & GUEST_CSUM) != 0)
-                && ((features & HOST_TSO) == 0 || (features & CSUM) != 0)
-                && ((features & CONTROL) == 0 || (features & CTRL_VQ) != 0);
+                && ((features & HOST_TSO) == 0 || (features & CSUM) != 0);
+    }
+
+    /**
+     * What a choice comes to. Orders that no queue could carry are not to be had; to choose them all the same is what DPDK does whose
+     * driver has a control queue of its own in front of a device.
+     */
+    static long effective(long features) {
+        return (features & CTRL_VQ) != 0 ? features : features & ~CONTROL;
     }
 }

@@ -54,7 +54,7 @@ final class NetModel implements DeviceModel {
         if (!NetFeature.consistent(features)) {
             throw new IommufdException(Errno.EINVAL, "network features 0x%x cannot go together".formatted(features));
         }
-        start(features);
+        start(NetFeature.effective(features));
     }
 
     private void start(long features) {

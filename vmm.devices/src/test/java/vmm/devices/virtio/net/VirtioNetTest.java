@@ -147,6 +147,17 @@ class VirtioNetTest {
         }
     }
 
+    @Test
+    void ordersWithoutAQueueForThemAreNotThere() {
+        long controlled = CONTROL & ~NetFeature.CTRL_VQ;
+        try (var left = new Nic("loopback=w", LEFT).start(false, controlled, 2048); var right = new Nic("loopback=w", RIGHT).start(false, controlled, 2048)) {
+            byte[] frame = Nic.frame(OTHER, LEFT, 60, 5);
+            left.send(frame);
+            assertThat(Nic.frameOf(right.await(0))).as("nothing filters").isEqualTo(frame);
+            assertThat(right.host.faults).isEmpty();
+        }
+    }
+
     /** Whether a packet arrives before another one that must: a driver that is always heard. */
     private static boolean arrives(Nic from, Nic to, long address, int seed) {
         from.send(Nic.frame(address, LEFT, 60, seed));
