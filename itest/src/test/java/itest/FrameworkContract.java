@@ -66,6 +66,16 @@ abstract class FrameworkContract {
         assertThat(mainThread.call()).as("exit code; the table above says what failed").isEqualTo(0);
     }
 
+    /** The same for the short form of every promise. */
+    @Test
+    @Timeout(60)
+    void whatIsShownOfThePromisesHolds() throws Exception {
+        deploy();
+        framework.getBundleContext().registerService(Object.class, "launcher",
+                Bundles.properties(Map.of("launcher.arguments", new String[] {"demo", "--all"})));
+        assertThat(mainThread().call()).as("exit code; the table above says what does not hold").isEqualTo(0);
+    }
+
     private Callable<?> mainThread() throws Exception {
         Await.until("the main-thread component of vmm.runtime", () -> !mainThreads().isEmpty());
         return framework.getBundleContext().getService(mainThreads().iterator().next());

@@ -9,7 +9,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import vmm.runtime.text.Quantity;
 
-/** The demonstration: all steps, one after the other, and the verdict. */
+/** The demonstration: all steps, one after the other, and the verdict; or every {@link Promise} in short. */
 public final class Demo {
     private static final Logger LOG = LoggerFactory.getLogger(Demo.class);
     private static final Duration PATIENCE = Duration.ofSeconds(10);
@@ -39,6 +39,9 @@ public final class Demo {
         long began = System.nanoTime();
         try {
             Services services = Services.await(bundles, PATIENCE);
+            if (options.all()) {
+                return Promises.show(services, screen, PATIENCE) ? HELD : FAILED;
+            }
             try (Testbed bed = Testbed.build(services, options)) {
                 introduce(bed, screen);
                 runSteps(bed, screen);
@@ -46,7 +49,7 @@ public final class Demo {
         } catch (Services.Missing missing) {
             screen.line("The demonstration cannot start: " + missing.getMessage());
             return FAILED;
-        } catch (IommufdException refused) {
+        } catch (IommufdException | Step.StepFailed refused) {
             LOG.debug("outside the steps", refused);
             screen.check("The demonstration is set up and taken down", false, refused.getMessage());
         }
