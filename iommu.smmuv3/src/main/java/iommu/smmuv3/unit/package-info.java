@@ -5,7 +5,8 @@
  * <p>{@link iommu.smmuv3.unit.SmmuUnit} has the registers. {@code CommandQueue} takes commands out of the unit's own queue and of
  * those that guests own, {@code CommandExecutor} carries them out; {@code EventRecorder} and {@code PageRequestRecorder} are its
  * ends of the other queues. Every {@code SmmuPort} keeps its own copy of its stream's configuration ({@code StreamConfiguration})
- * and its own IOTLB, and drops from them what {@code SmmuInvalidation} entries of the log name. {@code AnsweringPort} is around it
+ * and its own IOTLB, and drops from them what {@code SmmuInvalidation} entries of the log name; of nested walks it remembers where
+ * stage 2 has the tables of stage 1, until anything is invalidated. {@code AnsweringPort} is around it
  * where requests may stall; {@code DevicePort} where a device translates by itself. Pointers out of memory are followed only where
  * memory is: otherwise the event of an external abort is recorded.
  *
