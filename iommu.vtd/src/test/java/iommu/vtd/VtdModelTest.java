@@ -138,8 +138,8 @@ class VtdModelTest {
     @Test
     void capabilitiesAreThoseOfQemuWhereItHasThem() {
         IommuUnit usual = new VtdModel().create("a", Map.of(), board);
-        assertThat(usual.read(8, 8) >>> 8 & 31).as("SAGAW").isEqualTo(2);
-        assertThat(usual.read(8, 8) >>> 16 & 63).as("MGAW").isEqualTo(38);
+        assertThat(usual.read(8, 8) >>> 8 & 31).as("SAGAW").isEqualTo(6);
+        assertThat(usual.read(8, 8) >>> 16 & 63).as("MGAW").isEqualTo(47);
         assertThat(usual.read(0x10, 8) >>> 43 & 1).as("SMTS").isZero();
         IommuUnit first = new VtdModel().create("b", Map.of("x-scalable-mode", "on", "x-flts", "on"), board);
         assertThat(first.read(8, 8) >>> 8 & 31).isEqualTo(6);

@@ -3,6 +3,7 @@ package iommu.common.unit;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import java.time.Duration;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -68,7 +69,7 @@ class InterruptHandlingTest {
                 for (Thread device : devices) {
                     device.join();
                 }
-                await().until(() -> queued.get() == 0);
+                await().pollDelay(Duration.ZERO).pollInterval(Duration.ofMillis(1)).until(() -> queued.get() == 0);
             }
         }
     }
