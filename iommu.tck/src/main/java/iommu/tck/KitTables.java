@@ -4,6 +4,7 @@ import iommufd.api.Errno;
 import iommufd.api.IommufdException;
 import iommufd.api.memory.HostMemory;
 import iommufd.api.memory.TableMemory;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
@@ -12,7 +13,9 @@ import java.util.Arrays;
  * refused. Allocates no Java objects once warm.
  */
 final class KitTables implements TableMemory {
-    private static final byte POISON = 0x5A;
+    private static final int SMALLEST_BYTES = 1 << MIN_FRAME_LG2;
+    private static final MemorySegment ZEROS = Arena.global().allocate(SMALLEST_BYTES, Long.BYTES);
+    private static final MemorySegment POISON = Arena.global().allocate(SMALLEST_BYTES, Long.BYTES).fill((byte) 0x5A);
     private static final int MAX_FRAME_LG2 = 25;
     private static final int NEVER = 0;
 
@@ -72,7 +75,7 @@ final class KitTables implements TableMemory {
 
     private long reused(int sizeLg2) {
         long frame = free[sizeLg2][--freeCount[sizeLg2]];
-        bytes(frame, sizeLg2).fill((byte) 0);
+        overwrite(frame, sizeLg2, ZEROS);
         return frame;
     }
 
@@ -93,7 +96,7 @@ final class KitTables implements TableMemory {
             throw new IllegalStateException("no frame of 2^%d bytes is in use at 0x%x".formatted(sizeLg2, physicalAddress));
         }
         handedOutLg2[index(physicalAddress)] = 0;
-        bytes(physicalAddress, sizeLg2).fill(POISON);
+        overwrite(physicalAddress, sizeLg2, POISON);
         if (freeCount[sizeLg2] == free[sizeLg2].length) {
             free[sizeLg2] = Arrays.copyOf(free[sizeLg2], freeCount[sizeLg2] * 2);
         }
@@ -110,7 +113,10 @@ final class KitTables implements TableMemory {
         return (int) (physicalAddress - baseAddress >>> MIN_FRAME_LG2);
     }
 
-    private static MemorySegment bytes(long physicalAddress, int sizeLg2) {
-        return HostMemory.WINDOW.asSlice(physicalAddress, 1L << sizeLg2);
+    /** Without a slice, which is an object that the compiler does not always do without. */
+    private static void overwrite(long physicalAddress, int sizeLg2, MemorySegment content) {
+        for (long done = 0; done < 1L << sizeLg2; done += SMALLEST_BYTES) {
+            MemorySegment.copy(content, 0, HostMemory.WINDOW, physicalAddress + done, SMALLEST_BYTES);
+        }
     }
 }
