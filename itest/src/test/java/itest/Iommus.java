@@ -36,8 +36,8 @@ final class Iommus {
 
     /** Vendor of what serves the endpoints. */
     String servingVendor() {
-        String serving = serving();
-        return working().stream().filter(hardware -> hardware.name().equals(serving)).findFirst().orElseThrow().vendor();
+        return working().stream().max(Comparator.comparingInt(HardwareState::endpoints)).map(HardwareState::vendor)
+                .orElseThrow(() -> new AssertionError("no hardware works: " + engine().hardware()));
     }
 
     /** Waits until endpoints are served by hardware of that vendor and by no other. */

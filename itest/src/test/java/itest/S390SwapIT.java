@@ -5,6 +5,7 @@ import static org.junit.Assert.assertThrows;
 
 import iommufd.api.Errno;
 import iommufd.api.IommufdException;
+import iommufd.api.hardware.IommuHardware;
 import iommufd.api.hardware.IommuModel;
 import java.util.List;
 import java.util.Map;
@@ -91,6 +92,7 @@ public class S390SwapIT {
             traffic.awaitBytes(BYTES_BETWEEN);
             configuration.update(Bundles.properties(Map.of("iommu.name", NAME, "levels", 3)));
             traffic.awaitBytes(BYTES_BETWEEN);
+            Await.until("the new configuration's zPCI", () -> Bundles.references(context, IommuHardware.class, "(&(%s=%s)(levels=3))".formatted(IommuHardware.NAME, NAME)).size() == 1);
             iommus.awaitWorking(3);
             // What a swap chose is preferred from then on, for the next test as well: that shall not be zPCI.
             iommus.swapTo(iommus.ofVendor(iommus.servingVendor().equals("vtd") ? "smmuv3" : "vtd"));
